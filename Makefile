@@ -1,0 +1,49 @@
+# make book    build the book into _build/html
+# make test    run everything that guards it
+# make lab     open the notebooks in JupyterLab
+# make notebooks   execute the notebooks and store their outputs in the normal form
+# make lock    write requirements.txt anew from pyproject.toml
+# make clean   remove what was built; `make clean-all` also removes the environment
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# A plain `make book` warns; `make book BOOKFLAGS="--all -W -n --keep-going"` rebuilds every page and fails on a warning.
+BOOKFLAGS ?=
+
+.PHONY: book test lab notebooks lock clean clean-all
+
+book: $(READY)
+	$(BIN)/jupyter-book build $(BOOKFLAGS) .
+
+test: book
+	$(BIN)/pytest
+
+notebooks: $(READY)
+	$(BIN)/python book/normalise.py
+
+lab: $(READY)
+	@$(BIN)/python -c "import jupyterlab" 2>/dev/null || $(BIN)/pip install --quiet "jupyterlab>=4.4,<5" -c requirements.txt
+	$(BIN)/jupyter lab --notebook-dir=book
+
+# Byte-compiling everything would take longer than downloading it: modules are compiled when they are first imported.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Loss Notes needs Python 3.11 or newer, and $(PYTHON) is {sys.version.split()[0]}. Try make PYTHON=python3.12")'
+	@echo "Installing into $(VENV): a few minutes the first time, nothing after that"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --no-compile -r requirements.txt
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+lock:
+	rm -rf _build/lock && $(PYTHON) -m venv _build/lock
+	_build/lock/bin/pip install --quiet --no-compile "torch==2.13.0" ".[book,dev]"
+	(sed '/^$$/q' requirements.txt; _build/lock/bin/pip freeze --exclude lossnotes | sed 's/+cpu$$//') > _build/lock.txt
+	mv _build/lock.txt requirements.txt && rm -rf _build/lock
+
+clean:
+	rm -rf _build dist
+
+clean-all: clean
+	rm -rf $(VENV)

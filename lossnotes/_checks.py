@@ -1,0 +1,197 @@
+"""One checker per fact. Each raises before any arithmetic, and says what was passed, what was expected, what to try.
+
+TypeError for a type or a dtype, ValueError for the rest.
+"""
+
+import contextlib
+import contextvars
+import math
+import numbers
+
+import torch
+
+_strict = contextvars.ContextVar("lossnotes.strict", default=False)
+
+
+@contextlib.contextmanager
+def strict():
+    """Check values on every device.
+
+    A check that reads values makes a GPU wait, so away from the CPU they run only inside this context. On the CPU they
+    always run; under ``torch.compile`` and the ``torch.func`` transforms, which have no values to read, never.
+
+    Examples
+    --------
+    >>> import lossnotes as ln
+    >>> with ln.strict():
+    ...     ln.entropy([0.5, 0.6])
+    Traceback (most recent call last):
+    ...
+    ValueError: entropy: p sums to 1.1; a distribution sums to 1. Try p / p.sum(dim=-1, keepdim=True) if these are counts.
+    """
+    token = _strict.set(True)
+    try:
+        yield
+    finally:
+        _strict.reset(token)
+
+
+def values_can_be_read(*tensors):
+    """Whether to run the checks that look at values (see `strict`)."""
+    # torch.func has no public way to ask whether one of its transforms is running.
+    if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
+        return False
+    return all(t.device.type == "cpu" or (_strict.get() and t.device.type != "meta") for t in tensors)
+
+
+def at(name, index):
+    """``p[2, 1]`` for an index, ``p`` for the empty index of a single value or row."""
+    return f"{name}[{', '.join(str(int(i)) for i in index)}]" if len(index) else name
+
+
+def first(mask):
+    """Index of the first True in a mask, as a list."""
+    return mask.nonzero()[0].tolist()
+
+
+def as_floating(fn, **inputs):
+    """Each input as a floating-point tensor; lists and numbers take the dtype and device of a tensor beside them."""
+    like = next((x for x in inputs.values() if isinstance(x, torch.Tensor) and x.is_floating_point()), None)
+    tensors = []
+    for name, x in inputs.items():
+        if not isinstance(x, torch.Tensor):
+            dtype = like.dtype if like is not None and not hasattr(x, "dtype") else None
+            try:
+                x = torch.as_tensor(x, dtype=dtype, device=None if like is None else like.device)
+            except (TypeError, ValueError, RuntimeError) as error:
+                raise TypeError(
+                    f"{fn}: {name} is {_a(type(x).__name__)} that torch.as_tensor does not take ({error}); expected a "
+                    f"tensor or a list of numbers. Try a list whose rows have equal length."
+                ) from None
+        if x.is_complex() or x.dtype == torch.bool:
+            raise TypeError(
+                f"{fn}: {name} has dtype {x.dtype}; expected real numbers. "
+                f"Try {name}.{'real' if x.is_complex() else 'float()'}."
+            )
+        tensors.append(x if x.is_floating_point() else x.to(torch.get_default_dtype() if like is None else like.dtype))
+    return tensors
+
+
+def is_floating_tensor(fn, name, x):
+    """`x` is a tensor of floating-point numbers."""
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"{fn}: {name} is {_a(type(x).__name__)}; expected a tensor. Try torch.as_tensor({name}).")
+    if not x.is_floating_point():
+        raise TypeError(f"{fn}: {name} has dtype {x.dtype}; expected floating point. Try {name}.float().")
+
+
+def is_number_above(fn, name, x, low):
+    """`x` is a finite number above `low`."""
+    if not isinstance(x, numbers.Real) or isinstance(x, bool):
+        raise TypeError(f"{fn}: {name} is {_a(type(x).__name__)}; expected a number. Try {name}={low + 1:.1f}.")
+    if not low < x < math.inf:
+        raise ValueError(f"{fn}: {name} is {x}; expected a finite number above {low}. Try {name}={low + 1:.1f}.")
+
+
+def is_one_of(fn, name, x, choices):
+    """`x` is one of a few names."""
+    if x not in choices:
+        raise ValueError(
+            f"{fn}: {name} is {x!r}; expected one of {', '.join(map(repr, choices))}. Try {name}={next(iter(choices))!r}."
+        )
+
+
+def is_dim(fn, name, x, dim):
+    """`dim` is an integer that names a dimension of `x`."""
+    if not isinstance(dim, int) or isinstance(dim, bool):
+        raise TypeError(f"{fn}: dim is {_a(type(dim).__name__)}; expected an integer. Try dim=-1.")
+    if x.ndim == 0:
+        raise ValueError(f"{fn}: {name} is a single number; expected at least one dimension. Try {name}.reshape(1).")
+    if not -x.ndim <= dim < x.ndim:
+        raise ValueError(
+            f"{fn}: dim is {dim} but {name} has shape {tuple(x.shape)}; expected a dim from {-x.ndim} to "
+            f"{x.ndim - 1}. Try dim=-1."
+        )
+
+
+def agree(fn, dim, **pair):
+    """Two tensors have as many cases along `dim`, share a device, and broadcast elsewhere. Returns `dim` from the end."""
+    (name_p, p), (name_q, q) = pair.items()
+    if p.device != q.device:
+        raise ValueError(
+            f"{fn}: {name_p} is on {p.device} but {name_q} is on {q.device}; expected one device. "
+            f"Try {name_q}.to({name_p}.device)."
+        )
+    longer = (name_p, p) if p.ndim >= q.ndim else (name_q, q)
+    is_dim(fn, *longer, dim)
+    dim = dim if dim < 0 else dim - longer[1].ndim
+    shapes = f"{fn}: {name_p} has shape {tuple(p.shape)} but {name_q} has shape {tuple(q.shape)}"
+    if min(p.ndim, q.ndim) < -dim or p.shape[dim] != q.shape[dim]:
+        raise ValueError(
+            f"{shapes}; expected as many cases in both along dim {dim}. "
+            f"Try {name_q} over the same cases, with 0 where it has none."
+        )
+    try:
+        torch.broadcast_shapes(p.shape, q.shape)
+    except RuntimeError:
+        raise ValueError(
+            f"{shapes}; expected them to agree along dim {dim} and to broadcast elsewhere. "
+            f"Try {name_q}.unsqueeze(0) for one distribution against many."
+        ) from None
+    return dim
+
+
+def are_probabilities(fn, name, p):
+    """Every value lies in [0, 1], and none is NaN."""
+    if not values_can_be_read(p):
+        return
+    p = p.detach()
+    wrong = ~((p >= 0) & (p <= 1))
+    if wrong.any():
+        index = first(wrong)
+        value = p[tuple(index)].item()
+        fix = f"torch.softmax({name}, dim=-1) if these are scores"
+        if value > 1 and p.ge(0).all():
+            fix = f"{name} / {name}.sum(dim=-1, keepdim=True) if these are counts"
+        elif math.isnan(value):
+            fix = f"{name}.isnan().nonzero() to find where NaN comes in"
+        raise ValueError(f"{fn}: {at(name, index)} is {value:.4g}; a probability lies in [0, 1]. Try {fix}.")
+
+
+# How far from 1 a sum of correctly rounded probabilities may honestly be. A float64 row may have passed through float32.
+_SUM_TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 2e-2}
+
+
+def is_distribution(fn, name, p, dim):
+    """Probabilities that sum to 1 along `dim` (an integer or a tuple of them)."""
+    are_probabilities(fn, name, p)
+    if not values_can_be_read(p):
+        return
+    total = p.detach().to(torch.float64 if p.dtype == torch.float64 else torch.float32).sum(dim)
+    wrong = (total - 1).abs() > _SUM_TOLERANCE.get(p.dtype, 0.1)
+    if wrong.any():
+        index = first(wrong)
+        value = total[tuple(index)].item()
+        row = list(map(str, index))
+        dims = dim if isinstance(dim, tuple) else (dim,)
+        for d in sorted(d % p.ndim for d in dims):
+            row.insert(d, ":")
+        where = f"{name}[{', '.join(row)}]" if index else name
+        raise ValueError(
+            f"{fn}: {where} sums to {value:.6g}; a distribution sums to 1. "
+            f"Try {name} / {name}.sum(dim={dim}, keepdim=True) if these are counts."
+        )
+
+
+def is_joint(fn, joint):
+    """The last two dimensions hold a table of probabilities that sums to 1."""
+    if joint.ndim < 2:
+        raise ValueError(
+            f"{fn}: joint has shape {tuple(joint.shape)}; expected (..., X, Y), a table with a row for each x. "
+            f"Try joint[:, None] * conditional."
+        )
+    is_distribution(fn, "joint", joint, (-2, -1))
+
+
+def _a(noun):
+    return f"an {noun}" if noun[0] in "aeiouAEIOU" else f"a {noun}"

@@ -1,0 +1,358 @@
+"""How much a message tells: information content, entropy, and the divergences between distributions."""
+
+import math
+
+import torch
+
+from lossnotes import _checks
+
+
+def information_content(p, *, base=math.e):
+    r"""Information content (surprisal) of an event of probability `p`, elementwise.
+
+    .. math:: I(p) = -\log p
+
+    Parameters
+    ----------
+    p : tensor or nested list of float, any shape
+        Probabilities in [0, 1].
+    base : float
+        Base of the logarithm: e gives nats, 2 bits, 10 bans.
+
+    Returns
+    -------
+    tensor, shape of `p`
+        In nats unless `base` says otherwise; ``inf`` where p = 0.
+
+    Raises
+    ------
+    TypeError
+        `p` is not made of real numbers, or `base` is not a number.
+    ValueError
+        A value of `p` lies outside [0, 1] or is NaN, or `base` is not above 1.
+
+    Examples
+    --------
+    >>> import lossnotes as ln
+    >>> ln.information_content([1.0, 0.5, 0.125], base=2)
+    tensor([0., 1., 3.])
+
+    References
+    ----------
+    C. E. Shannon, "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/information-content`.
+    """
+    fn = "information_content"
+    (p,) = _checks.as_floating(fn, p=p)
+    _checks.is_number_above(fn, "base", base, 1)
+    _checks.are_probabilities(fn, "p", p)
+    return (0 - _log(_wide(p), base)).to(p.dtype)  # 0 - x and not -x, so that certainty prints as 0, not as -0
+
+
+def entropy(p, *, dim=-1, base=math.e):
+    r"""Entropy of a distribution: its expected information content.
+
+    .. math:: H(p) = -\sum_i p_i \log p_i
+
+    Impossible cases add nothing (:math:`0 \log 0 = 0`). There the true slope is infinite; the gradient given is 0, so that
+    a case which cannot happen does not spoil those which can.
+
+    Parameters
+    ----------
+    p : tensor or nested list of float, shape (..., C, ...)
+        Distributions: values in [0, 1] that sum to 1 along `dim`. Nothing is normalised for you.
+    dim : int
+        The dimension that holds the C cases.
+    base : float
+        Base of the logarithm: e gives nats, 2 bits, 10 bans.
+
+    Returns
+    -------
+    tensor, shape of `p` without `dim`
+        In nats unless `base` says otherwise; from 0 (certainty) to log C (all cases equally likely).
+
+    Raises
+    ------
+    TypeError
+        `p` is not made of real numbers, or `dim` or `base` has the wrong type.
+    ValueError
+        `p` is not a distribution along `dim`, `dim` is out of range, or `base` is not above 1.
+
+    Examples
+    --------
+    >>> import lossnotes as ln
+    >>> ln.entropy([1/2, 1/4, 1/8, 1/16, 1/64, 1/64, 1/64, 1/64], base=2)
+    tensor(2.)
+
+    References
+    ----------
+    C. E. Shannon, "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
+    """
+    (p,) = _distributions("entropy", dim, base, p=p)
+    x = _wide(p)
+    return (0 - (x * _log(torch.where(x > 0, x, 1), base)).sum(dim)).to(p.dtype)
+
+
+def cross_entropy_between(p, q, *, dim=-1, base=math.e):
+    r"""Cross-entropy of two distributions: the expected information content under `q` of what happens as `p` says.
+
+    .. math:: H(p, q) = -\sum_i p_i \log q_i = H(p) + D(p \,\|\, q)
+
+    Parameters
+    ----------
+    p, q : tensor or nested list of float, shape (..., C, ...)
+        Distributions: values in [0, 1] that sum to 1 along `dim`. Both have C cases along `dim` and broadcast elsewhere.
+    dim : int
+        The dimension that holds the C cases.
+    base : float
+        Base of the logarithm: e gives nats, 2 bits, 10 bans.
+
+    Returns
+    -------
+    tensor, the broadcast shape without `dim`
+        In nats unless `base` says otherwise; ``inf`` where q = 0 < p, and at least H(p).
+
+    Raises
+    ------
+    TypeError
+        `p` or `q` is not made of real numbers, or `dim` or `base` has the wrong type.
+    ValueError
+        `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
+
+    Examples
+    --------
+    >>> import lossnotes as ln
+    >>> ln.cross_entropy_between([0.5, 0.5], [0.25, 0.75], base=2)
+    tensor(1.2075)
+
+    References
+    ----------
+    T. M. Cover and J. A. Thomas, "Elements of Information Theory", 2nd edition, 2006.
+    """
+    p, q = _distributions("cross_entropy_between", dim, base, p=p, q=q)
+    x, y = _wide(p), _wide(q)
+    dim = _from_the_end(dim, x, y)
+    return (0 - (x * _log(torch.where((x > 0) | (y > 0), y, 1), base)).sum(dim)).to(p.dtype)
+
+
+def kl_divergence(p, q, *, dim=-1, base=math.e):
+    r"""Kullback–Leibler divergence of `q` from `p`: what it costs to believe `q` where `p` is true.
+
+    .. math:: D(p \,\|\, q) = \sum_i p_i \log \frac{p_i}{q_i}
+
+    The order is that of the formula; ``torch.nn.functional.kl_div`` takes (log q, p).
+
+    Parameters
+    ----------
+    p, q : tensor or nested list of float, shape (..., C, ...)
+        Distributions: values in [0, 1] that sum to 1 along `dim`. Both have C cases along `dim` and broadcast elsewhere.
+    dim : int
+        The dimension that holds the C cases.
+    base : float
+        Base of the logarithm: e gives nats, 2 bits, 10 bans.
+
+    Returns
+    -------
+    tensor, the broadcast shape without `dim`
+        In nats unless `base` says otherwise; never negative, 0 where p = q, ``inf`` where q = 0 < p.
+
+    Raises
+    ------
+    TypeError
+        `p` or `q` is not made of real numbers, or `dim` or `base` has the wrong type.
+    ValueError
+        `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
+
+    Examples
+    --------
+    >>> import lossnotes as ln
+    >>> ln.kl_divergence([0.5, 0.5], [0.25, 0.75], base=2)
+    tensor(0.2075)
+
+    References
+    ----------
+    S. Kullback and R. A. Leibler, "On Information and Sufficiency", 1951.
+    """
+    p, q = _distributions("kl_divergence", dim, base, p=p, q=q)
+    x, y = _wide(p), _wide(q)
+    return _not_negative(_times_log_ratio(x, y, base).sum(_from_the_end(dim, x, y))).to(p.dtype)
+
+
+def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
+    r"""Jensen–Shannon divergence: how far `p` and `q` lie from the distribution half-way between them.
+
+    .. math:: \mathrm{JS}(p, q) = \tfrac12 D(p \,\|\, m) + \tfrac12 D(q \,\|\, m), \qquad m = \tfrac12 (p + q)
+
+    Parameters
+    ----------
+    p, q : tensor or nested list of float, shape (..., C, ...)
+        Distributions: values in [0, 1] that sum to 1 along `dim`. Both have C cases along `dim` and broadcast elsewhere.
+    dim : int
+        The dimension that holds the C cases.
+    base : float
+        Base of the logarithm: e gives nats, 2 bits, 10 bans.
+
+    Returns
+    -------
+    tensor, the broadcast shape without `dim`
+        In nats unless `base` says otherwise; symmetric, from 0 (p = q) to log 2 (nothing in common).
+
+    Raises
+    ------
+    TypeError
+        `p` or `q` is not made of real numbers, or `dim` or `base` has the wrong type.
+    ValueError
+        `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
+
+    Examples
+    --------
+    >>> import lossnotes as ln
+    >>> ln.jensen_shannon_divergence([1.0, 0.0], [0.0, 1.0], base=2)
+    tensor(1.)
+
+    References
+    ----------
+    J. Lin, "Divergence Measures Based on the Shannon Entropy", 1991.
+    """
+    p, q = _distributions("jensen_shannon_divergence", dim, base, p=p, q=q)
+    x, y = _wide(p), _wide(q)
+    m = x / 2 + y / 2
+    both = _times_log_ratio(x, m, base) + _times_log_ratio(y, m, base)
+    return _not_negative(both.sum(_from_the_end(dim, x, y)) / 2).to(p.dtype)
+
+
+def conditional_entropy(joint, *, base=math.e):
+    r"""Conditional entropy H(Y|X): what is still open about y once x is known.
+
+    .. math:: H(Y \mid X) = -\sum_{x, y} p(x, y) \log p(y \mid x) = H(X, Y) - H(X)
+
+    Parameters
+    ----------
+    joint : tensor or nested list of float, shape (..., X, Y)
+        Tables ``joint[..., x, y]`` of probabilities; each sums to 1.
+    base : float
+        Base of the logarithm: e gives nats, 2 bits, 10 bans.
+
+    Returns
+    -------
+    tensor, shape (...)
+        In nats unless `base` says otherwise; from 0 (x tells y) to H(Y) (x tells nothing).
+
+    Raises
+    ------
+    TypeError
+        `joint` is not made of real numbers, or `base` is not a number.
+    ValueError
+        `joint` has fewer than two dimensions or does not sum to 1, or `base` is not above 1.
+
+    Examples
+    --------
+    >>> import lossnotes as ln
+    >>> ln.conditional_entropy([[0.5, 0.0], [0.25, 0.25]], base=2)
+    tensor(0.5000)
+
+    References
+    ----------
+    C. E. Shannon, "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
+    """
+    fn = "conditional_entropy"
+    (joint,) = _checks.as_floating(fn, joint=joint)
+    _checks.is_number_above(fn, "base", base, 1)
+    _checks.is_joint(fn, joint)
+    table = _wide(joint)
+    x = table.sum(-1, keepdim=True)
+    return (0 - _times_log_ratio(table, x, base).sum((-2, -1))).to(joint.dtype)
+
+
+def mutual_information(joint, *, base=math.e):
+    r"""Mutual information I(X;Y): what knowing x tells about y, and y about x.
+
+    .. math:: I(X; Y) = \sum_x p(x) \, D\big(p(\cdot \mid x) \,\|\, p(y)\big) = H(Y) - H(Y \mid X)
+
+    Parameters
+    ----------
+    joint : tensor or nested list of float, shape (..., X, Y)
+        Tables ``joint[..., x, y]`` of probabilities; each sums to 1.
+    base : float
+        Base of the logarithm: e gives nats, 2 bits, 10 bans.
+
+    Returns
+    -------
+    tensor, shape (...)
+        In nats unless `base` says otherwise; from 0 (independent) to the smaller of H(X) and H(Y).
+
+    Raises
+    ------
+    TypeError
+        `joint` is not made of real numbers, or `base` is not a number.
+    ValueError
+        `joint` has fewer than two dimensions or does not sum to 1, or `base` is not above 1.
+
+    Examples
+    --------
+    >>> import lossnotes as ln
+    >>> ln.mutual_information([[0.5, 0.0], [0.0, 0.5]], base=2)
+    tensor(1.)
+
+    References
+    ----------
+    C. E. Shannon, "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
+    """
+    fn = "mutual_information"
+    (joint,) = _checks.as_floating(fn, joint=joint)
+    _checks.is_number_above(fn, "base", base, 1)
+    _checks.is_joint(fn, joint)
+    table = _wide(joint)
+    x = table.sum(-1, keepdim=True)
+    y = table.sum(-2, keepdim=True)
+    y_given_x = table / torch.where(x > 0, x, 1)  # and not p(x, y) / (p(x) p(y)), whose product can underflow
+    return _not_negative((x * _times_log_ratio(y_given_x, y, base)).sum((-2, -1))).to(joint.dtype)
+
+
+def _distributions(fn, dim, base, **inputs):
+    """The checked inputs, brought to one dtype."""
+    tensors = _checks.as_floating(fn, **inputs)
+    _checks.is_number_above(fn, "base", base, 1)
+    if len(tensors) == 1:
+        _checks.is_dim(fn, *inputs, *tensors, dim)
+    else:
+        dim = _checks.agree(fn, dim, **dict(zip(inputs, tensors)))
+    for name, x in zip(inputs, tensors):
+        _checks.is_distribution(fn, name, x, dim)
+    dtype = tensors[0].dtype if len(tensors) == 1 else torch.promote_types(*(x.dtype for x in tensors))
+    return [x.to(dtype) for x in tensors]
+
+
+def _from_the_end(dim, p, q):
+    """`dim` counted from the end, which stays right when the shorter of two tensors is broadcast."""
+    return dim if dim < 0 else dim - max(p.ndim, q.ndim)
+
+
+def _wide(x):
+    """Half precision is computed in float32."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+def _log(x, base):
+    """Logarithm; for bases 2 and 10 the exact routine, so that 1/8 is 3 bits and not 3.0000000000000004."""
+    if base == 2:
+        return torch.log2(x)
+    if base == 10:
+        return torch.log10(x)
+    return torch.log(x) if base == math.e else torch.log(x) / math.log(base)
+
+
+def _times_log_ratio(p, q, base):
+    """p log(p / q), where 0 log(0 / q) = 0, and inf where q = 0 < p.
+
+    ``torch.where`` acts on the input of each logarithm, not on its result: a branch not taken would still send NaN back.
+    """
+    log_p = _log(torch.where(p > 0, p, 1), base)
+    log_q = _log(torch.where((p > 0) | (q > 0), q, 1), base)
+    near = (p - q).abs() < q / 2  # here log p - log q would cancel, and log1p does not
+    delta = torch.where(near, p - q, 0) / torch.where(near, q, 1)
+    return p * torch.where(near, torch.log1p(delta) / math.log(base), log_p - log_q)
+
+
+def _not_negative(x):
+    """0 where rounding has left a value just below 0. The gradient is that of `x`, as `clamp`'s would not be."""
+    return torch.where(x < 0, x - x.detach(), x)

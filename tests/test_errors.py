@@ -1,0 +1,468 @@
+"""What cannot be right raises before any arithmetic, and says what was passed, what was expected, what to try."""
+
+import re
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+import lossnotes as ln
+from lossnotes import _checks
+
+NAN, INF = float("nan"), float("inf")
+HALF = torch.tensor([0.5, 0.5])
+TABLE = torch.full((2, 2), 0.25)
+ON_META = torch.empty(2, device="meta")
+
+NOT_TAKEN = "that torch.as_tensor does not take (.+); expected a tensor or a list of numbers. "
+EQUAL_ROWS = "Try a list whose rows have equal length."
+IN_01 = "a probability lies in [0, 1]. Try"
+SUM_1 = "a distribution sums to 1. Try"
+
+# (call, exception, the whole message); (.+) stands for PyTorch's own words.
+BAD_CALLS = [
+    # Not numbers.
+    (lambda: ln.entropy("abc"), TypeError, f"entropy: p is a str {NOT_TAKEN}{EQUAL_ROWS}"),
+    (lambda: ln.entropy(None), TypeError, f"entropy: p is a NoneType {NOT_TAKEN}{EQUAL_ROWS}"),
+    (lambda: ln.information_content({}), TypeError, f"information_content: p is a dict {NOT_TAKEN}{EQUAL_ROWS}"),
+    (lambda: ln.entropy([[0.5, 0.5], [1.0]]), TypeError, f"entropy: p is a list {NOT_TAKEN}{EQUAL_ROWS}"),
+    (lambda: ln.kl_divergence(HALF, [0.5, None]), TypeError, f"kl_divergence: q is a list {NOT_TAKEN}{EQUAL_ROWS}"),
+    (
+        lambda: ln.mutual_information((HALF, HALF)),
+        TypeError,
+        f"mutual_information: joint is a tuple {NOT_TAKEN}Try torch.stack(joint).",
+    ),
+    (
+        lambda: ln.entropy(np.array([0.25, 0.75])[::-1]),
+        TypeError,
+        f"entropy: p is a ndarray {NOT_TAKEN}Try p.astype(float).",
+    ),
+    (
+        lambda: ln.entropy(HALF == HALF),
+        TypeError,
+        "entropy: p has dtype torch.bool; expected real numbers. Try p.float().",
+    ),
+    (
+        lambda: ln.information_content(True),
+        TypeError,
+        "information_content: p has dtype torch.bool; expected real numbers. Try p.float().",
+    ),
+    (
+        lambda: ln.jensen_shannon_divergence(HALF, [0.5, 0.5j]),
+        TypeError,
+        f"jensen_shannon_divergence: q is a list {NOT_TAKEN}{EQUAL_ROWS}",
+    ),
+    (
+        lambda: ln.jensen_shannon_divergence([0.5, 0.5j], HALF.double().numpy()),
+        TypeError,
+        "jensen_shannon_divergence: p has dtype torch.complex64; expected real numbers. Try p.real.",
+    ),
+    (
+        lambda: ln.conditional_entropy(TABLE * 1j),
+        TypeError,
+        "conditional_entropy: joint has dtype torch.complex64; expected real numbers. Try joint.real.",
+    ),
+    (
+        lambda: ln.softmax([0.0, 1.0], 0),
+        TypeError,
+        "softmax: input is a list; expected a tensor. Try torch.as_tensor(input).",
+    ),
+    (
+        lambda: ln.log_softmax(np.zeros(2), 0),
+        TypeError,
+        "log_softmax: input is a ndarray; expected a tensor. Try torch.as_tensor(input).",
+    ),
+    (
+        lambda: ln.softmax(torch.tensor([0, 1]), 0),
+        TypeError,
+        "softmax: input has dtype torch.int64; expected floating point. Try input.float().",
+    ),
+    (
+        lambda: ln.log_softmax(HALF == HALF, 0),
+        TypeError,
+        "log_softmax: input has dtype torch.bool; expected floating point. Try input.float().",
+    ),
+    (
+        lambda: ln.softmax(HALF * 1j, 0),
+        TypeError,
+        "softmax: input has dtype torch.complex64; expected floating point. Try input.real.",
+    ),
+    # base and temperature.
+    (lambda: ln.entropy(HALF, base="2"), TypeError, "entropy: base is a str; expected a number. Try base=2.0."),
+    (
+        lambda: ln.information_content(0.5, base=None),
+        TypeError,
+        "information_content: base is a NoneType; expected a number. Try base=2.0.",
+    ),
+    (
+        lambda: ln.kl_divergence(HALF, HALF, base=True),
+        TypeError,
+        "kl_divergence: base is a bool; expected a number. Try base=2.0.",
+    ),
+    (
+        lambda: ln.softmax(HALF, 0, temperature=torch.tensor(2.0)),
+        TypeError,
+        "softmax: temperature is a Tensor; expected a number. Try temperature=1.0.",
+    ),
+    (
+        lambda: ln.entropy(HALF, base=1),
+        ValueError,
+        "entropy: base is 1; expected a finite number above 1. Try base=2.0.",
+    ),
+    (
+        lambda: ln.conditional_entropy(TABLE, base=0.5),
+        ValueError,
+        "conditional_entropy: base is 0.5; expected a finite number above 1. Try base=2.0.",
+    ),
+    (
+        lambda: ln.mutual_information(TABLE, base=NAN),
+        ValueError,
+        "mutual_information: base is nan; expected a finite number above 1. Try base=2.0.",
+    ),
+    (
+        lambda: ln.cross_entropy_between(HALF, HALF, base=INF),
+        ValueError,
+        "cross_entropy_between: base is inf; expected a finite number above 1. Try base=2.0.",
+    ),
+    (
+        lambda: ln.softmax(HALF, 0, temperature=0),
+        ValueError,
+        "softmax: temperature is 0; expected a finite number above 0. Try temperature=1.0.",
+    ),
+    (
+        lambda: ln.log_softmax(HALF, 0, temperature=-2.5),
+        ValueError,
+        "log_softmax: temperature is -2.5; expected a finite number above 0. Try temperature=1.0.",
+    ),
+    # dim.
+    (lambda: ln.entropy(HALF, dim=0.0), TypeError, "entropy: dim is a float; expected an integer. Try dim=-1."),
+    (lambda: ln.softmax(HALF, None), TypeError, "softmax: dim is a NoneType; expected an integer. Try dim=-1."),
+    (lambda: ln.log_softmax(HALF, True), TypeError, "log_softmax: dim is a bool; expected an integer. Try dim=-1."),
+    (
+        lambda: ln.kl_divergence(TABLE * 2, TABLE * 2, dim=(0, 1)),
+        TypeError,
+        "kl_divergence: dim is a tuple; expected an integer. Try dim=-1.",
+    ),
+    (
+        lambda: ln.entropy(1.0),
+        ValueError,
+        "entropy: p is a single number; expected at least one dimension. Try p.reshape(1).",
+    ),
+    (
+        lambda: ln.softmax(torch.tensor(1.0), 0),
+        ValueError,
+        "softmax: input is a single number; expected at least one dimension. Try input.reshape(1).",
+    ),
+    (
+        lambda: ln.entropy(HALF, dim=1),
+        ValueError,
+        "entropy: dim is 1 but p has shape (2,); expected a dim from -1 to 0. Try dim=-1.",
+    ),
+    (
+        lambda: ln.softmax(TABLE, -3),
+        ValueError,
+        "softmax: dim is -3 but input has shape (2, 2); expected a dim from -2 to 1. Try dim=-1.",
+    ),
+    (
+        lambda: ln.kl_divergence(HALF, TABLE * 2, dim=2),
+        ValueError,
+        "kl_divergence: dim is 2 but q has shape (2, 2); expected a dim from -2 to 1. Try dim=-1.",
+    ),
+    # p against q.
+    (
+        lambda: ln.kl_divergence(HALF, ON_META),
+        ValueError,
+        "kl_divergence: p is on cpu but q is on meta; expected one device. Try q.to(p.device).",
+    ),
+    (
+        lambda: ln.kl_divergence([0.5, 0.5], [0.2, 0.3, 0.5]),
+        ValueError,
+        "kl_divergence: p has shape (2,) but q has shape (3,); expected as many cases in both along dim -1. "
+        "Try q over the same cases, with 0 where it has none.",
+    ),
+    (
+        lambda: ln.cross_entropy_between([0.5, 0.5], [1.0]),
+        ValueError,
+        "cross_entropy_between: p has shape (2,) but q has shape (1,); expected as many cases in both along dim -1. "
+        "Try q over the same cases, with 0 where it has none.",
+    ),
+    (
+        lambda: ln.jensen_shannon_divergence(HALF, TABLE * 2, dim=0),
+        ValueError,
+        "jensen_shannon_divergence: p has shape (2,) but q has shape (2, 2); expected as many cases in both along "
+        "dim -2. Try q over the same cases, with 0 where it has none.",
+    ),
+    (
+        lambda: ln.kl_divergence(torch.full((3, 2), 0.5), TABLE * 2),
+        ValueError,
+        "kl_divergence: p has shape (3, 2) but q has shape (2, 2); expected them to agree along dim -1 and to "
+        "broadcast elsewhere. Try p.unsqueeze(-2) for every p against every q.",
+    ),
+    # Not probabilities: the first offender is named.
+    (
+        lambda: ln.information_content([0.5, 2.0, 3.0]),
+        ValueError,
+        f"information_content: p[1] is 2; {IN_01} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.information_content(-0.25),
+        ValueError,
+        f"information_content: p is -0.25; {IN_01} torch.softmax(p, dim=-1) if these are scores.",
+    ),
+    (
+        lambda: ln.entropy([[0.5, 0.5], [-1.5, 2.5]]),
+        ValueError,
+        f"entropy: p[1, 0] is -1.5; {IN_01} torch.softmax(p, dim=-1) if these are scores.",
+    ),
+    (
+        lambda: ln.entropy([2.5, -1.5]),
+        ValueError,
+        f"entropy: p[0] is 2.5; {IN_01} torch.softmax(p, dim=-1) if these are scores.",
+    ),
+    (
+        lambda: ln.entropy([[1, 0], [12345, 3]]),
+        ValueError,
+        f"entropy: p[1, 0] is 1.234e+04; {IN_01} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.entropy([[3, 1], [1, 3]], dim=0),
+        ValueError,
+        f"entropy: p[0, 0] is 3; {IN_01} p / p.sum(dim=0, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.entropy([[-3.0, 1.0], [1.0, 3.0]], dim=0),
+        ValueError,
+        f"entropy: p[0, 0] is -3; {IN_01} torch.softmax(p, dim=0) if these are scores.",
+    ),
+    (
+        lambda: ln.entropy([0.5, NAN]),
+        ValueError,
+        f"entropy: p[1] is nan; {IN_01} p.isnan().nonzero() to find where NaN comes in.",
+    ),
+    (
+        lambda: ln.information_content([INF, 0.5]),
+        ValueError,
+        f"information_content: p[0] is inf; {IN_01} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.kl_divergence(HALF, [0.5, -0.5]),
+        ValueError,
+        f"kl_divergence: q[1] is -0.5; {IN_01} torch.softmax(q, dim=-1) if these are scores.",
+    ),
+    (
+        lambda: ln.mutual_information([[3, 1], [1, 3]]),
+        ValueError,
+        f"mutual_information: joint[0, 0] is 3; {IN_01} joint / joint.sum(dim=(-2, -1), keepdim=True) "
+        "if these are counts.",
+    ),
+    # Probabilities that do not sum to 1: the first such row is named.
+    (
+        lambda: ln.entropy([0.5, 0.6]),
+        ValueError,
+        f"entropy: p sums to 1.1; {SUM_1} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.entropy([]),
+        ValueError,
+        f"entropy: p sums to 0; {SUM_1} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.entropy([[0.5, 0.5], [0.5, 0.25], [0.0, 0.0]]),
+        ValueError,
+        f"entropy: p[1, :] sums to 0.75; {SUM_1} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.entropy([[0.5, 0.5], [0.5, 0.25]], dim=0),
+        ValueError,
+        f"entropy: p[:, 1] sums to 0.75; {SUM_1} p / p.sum(dim=0, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.entropy(torch.ones(2, 3, 4) / 3, dim=2),
+        ValueError,
+        f"entropy: p[0, 0, :] sums to 1.33333; {SUM_1} p / p.sum(dim=2, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.entropy(torch.ones(2, 3, 4) / 2, dim=-2),
+        ValueError,
+        f"entropy: p[0, :, 0] sums to 1.5; {SUM_1} p / p.sum(dim=-2, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.cross_entropy_between(HALF, [[0.5, 0.5], [0.0, 0.5]]),
+        ValueError,
+        f"cross_entropy_between: q[1, :] sums to 0.5; {SUM_1} q / q.sum(dim=-1, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.conditional_entropy(TABLE * 2),
+        ValueError,
+        f"conditional_entropy: joint sums to 2; {SUM_1} joint / joint.sum(dim=(-2, -1), keepdim=True) "
+        "if these are counts.",
+    ),
+    (
+        lambda: ln.mutual_information(torch.stack([TABLE, TABLE / 2])),
+        ValueError,
+        f"mutual_information: joint[1, :, :] sums to 0.5; {SUM_1} joint / joint.sum(dim=(-2, -1), keepdim=True) "
+        "if these are counts.",
+    ),
+    # Not a table.
+    (
+        lambda: ln.conditional_entropy([0.5, 0.5]),
+        ValueError,
+        "conditional_entropy: joint has shape (2,); expected (..., X, Y), a table with a row for each x. "
+        "Try joint[:, None] * conditional.",
+    ),
+    (
+        lambda: ln.mutual_information(1.0),
+        ValueError,
+        "mutual_information: joint has shape (); expected (..., X, Y), a table with a row for each x. "
+        "Try joint[:, None] * conditional.",
+    ),
+    # A name from a list; the functions that take one need more than PyTorch, so the checker is called itself.
+    (
+        lambda: _checks.is_one_of("f", "reduction", "average", ("mean", "sum")),
+        ValueError,
+        "f: reduction is 'average'; expected one of 'mean', 'sum'. Try reduction='mean'.",
+    ),
+]
+
+
+@pytest.mark.parametrize("call, exception, message", BAD_CALLS, ids=range(len(BAD_CALLS)))
+def test_message(call, exception, message):
+    with pytest.raises(exception) as caught:
+        call()
+    assert type(caught.value) is exception
+    pattern = re.escape(message).replace(re.escape("(.+)"), r"\(.+\)")
+    assert re.fullmatch(pattern, str(caught.value)), f"{caught.value}\nis not\n{message}"
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None, "two tracebacks where one will do"
+
+
+def test_a_number_just_above_1_is_not_called_1():
+    with pytest.raises(ValueError) as caught:
+        ln.entropy([1 + 2e-7, 0.0])
+    assert "p[0] is 1;" not in str(caught.value)
+
+
+# What a message says to try, done: the call goes through.
+@pytest.mark.parametrize(
+    "fn, inputs, options",
+    [
+        (ln.entropy, {"p": torch.tensor([True, False])}, {}),
+        (ln.entropy, {"p": torch.tensor([0.5, 0.5 + 0j])}, {}),
+        (ln.entropy, {"p": torch.tensor(1.0)}, {}),
+        (ln.entropy, {"p": np.array([0.25, 0.75])[::-1]}, {}),
+        (ln.entropy, {"p": np.array([0.25, 0.75], dtype=">f8")}, {}),
+        (ln.entropy, {"p": [torch.tensor([0.25, 0.75])] * 2}, {}),
+        (ln.entropy, {"p": torch.tensor([3.0, 1.0])}, {}),
+        (ln.entropy, {"p": torch.tensor([[3.0, 1.0], [2.0, 1.0]])}, {"dim": 0}),
+        (ln.entropy, {"p": torch.tensor([[-3.0, 1.0], [2.0, 1.0]])}, {"dim": 0}),
+        (ln.entropy, {"p": torch.tensor([[0.5, 0.5], [0.25, 0.25]])}, {"dim": 0}),
+        (ln.kl_divergence, {"p": HALF, "q": torch.tensor([-1.0, 2.0])}, {}),
+        (ln.kl_divergence, {"p": torch.full((3, 2), 0.5), "q": torch.full((2, 2), 0.5)}, {}),
+        (ln.mutual_information, {"joint": torch.tensor([[3.0, 1.0], [2.0, 1.0]])}, {}),
+        (ln.mutual_information, {"joint": torch.tensor([[-3.0, 1.0], [2.0, 1.0]])}, {}),
+        (ln.mutual_information, {"joint": torch.full((2, 2), 0.5)}, {}),
+        (ln.softmax, {"input": [0.5, 1.5]}, {"dim": 0}),
+        (ln.softmax, {"input": torch.tensor([1, 2])}, {"dim": 0}),
+        (ln.softmax, {"input": torch.tensor([1, 2j])}, {"dim": 0}),
+        (ln.softmax, {"input": torch.tensor(1.0)}, {"dim": 0}),
+    ],
+)
+def test_the_fix_works(fn, inputs, options):
+    with pytest.raises((TypeError, ValueError)) as caught:
+        fn(**inputs, **options)
+    fix = re.search(r"Try (.+?)(?: (?:if|for) .+)?\.$", str(caught.value))[1]
+    name = next(name for name in inputs if re.search(rf"\b{name}\b", fix))
+    fn(**inputs | {name: eval(fix, {"torch": torch, **inputs})}, **options)
+
+
+@pytest.mark.parametrize(
+    "dtype, honest, wrong",
+    [
+        (torch.float64, 0.9e-5, 1.1e-5),
+        (torch.float32, 0.9e-4, 1.1e-4),
+        (torch.float16, 0.9e-2, 1.2e-2),
+        (torch.bfloat16, 1.6e-2, 2.4e-2),
+    ],
+)
+def test_a_sum_may_be_off_by_rounding(dtype, honest, wrong):
+    for off in (honest, -honest):
+        ln.entropy(torch.tensor([0.5, 0.5 + off], dtype=dtype))
+    for off in (wrong, -wrong):
+        with pytest.raises(ValueError, match="sums to"):
+            ln.entropy(torch.tensor([0.5, 0.5 + off], dtype=dtype))
+
+
+def test_softmax_of_any_precision_is_a_distribution():
+    z = torch.randn(20, 5000, generator=torch.Generator().manual_seed(0))
+    for dtype in (torch.float64, torch.float32, torch.float16, torch.bfloat16):
+        p = ln.softmax(z.to(dtype), 1)
+        assert ln.entropy(p).isfinite().all()
+    assert ln.entropy(ln.softmax(z, 1).double()).isfinite().all()
+
+
+# --- where values are not read
+
+
+def test_values_are_not_read_under_torch_func():
+    counts = torch.tensor([[3.0, 1.0], [2.0, 2.0]])
+    assert torch.func.vmap(ln.entropy)(counts).shape == (2,)
+    assert torch.func.grad(ln.entropy)(counts[0]).shape == (2,)
+    with ln.strict():
+        assert torch.func.hessian(ln.entropy)(counts[0]).shape == (2, 2)
+    with pytest.raises(ValueError, match="dim is 1 but p has shape"):
+        torch.func.vmap(lambda p: ln.entropy(p, dim=1))(counts)
+
+
+def test_values_are_not_read_under_torch_compile():
+    torch._dynamo.reset()
+    compiled = torch.compile(ln.entropy, fullgraph=True, backend="eager")
+    counts = torch.tensor([3.0, 1.0])
+    assert torch.equal(compiled(counts), -(counts * counts.log()).sum())
+
+
+def test_values_are_not_read_on_the_meta_device():
+    p = torch.full((4, 3), 7.0, device="meta")
+    joint = torch.empty(2, 3, 4, device="meta")
+    with ln.strict():  # meta has no values that could be read
+        assert ln.entropy(p).shape == (4,)
+    assert ln.information_content(p).shape == (4, 3)
+    assert ln.kl_divergence(p, p[0]).device.type == "meta"
+    assert ln.mutual_information(joint).shape == (2,)
+    assert ln.log_softmax(p, 1).shape == (4, 3)
+    assert ln.kl_divergence(p, [0.2, 0.3, 0.5]).device.type == "meta"  # a list goes where the tensor is
+    for call in (lambda: ln.entropy(p, dim=2), lambda: ln.kl_divergence(p, p[:, :2]), lambda: ln.mutual_information(p[0])):
+        with pytest.raises(ValueError, match="expected"):
+            call()
+
+
+def reads(device):
+    return _checks.values_can_be_read(SimpleNamespace(device=torch.device(device)))
+
+
+def test_strict_reads_values_on_an_accelerator():
+    assert reads("cpu") and not reads("cuda")
+    with ln.strict():
+        assert reads("cpu") and reads("cuda") and reads("mps") and not reads("meta")
+        with ln.strict():
+            assert reads("cuda")
+        assert reads("cuda")
+    assert not reads("cuda")
+
+
+def test_strict_ends_with_an_exception():
+    with pytest.raises(KeyError), ln.strict():
+        raise KeyError
+    assert not reads("cuda")
+
+
+def test_one_tensor_away_from_the_cpu_is_enough():
+    cpu, cuda = (SimpleNamespace(device=torch.device(name)) for name in ("cpu", "cuda"))
+    assert not _checks.values_can_be_read(cpu, cuda)
+
+
+def test_values_are_read_on_the_cpu_and_under_strict_elsewhere(device):
+    counts = torch.tensor([3.0, 1.0], device=device)
+    if device != "cpu":
+        assert ln.entropy(counts).shape == ()
+    with ln.strict(), pytest.raises(ValueError, match="is 3"):
+        ln.entropy(counts)

@@ -1,0 +1,90 @@
+"""The notebooks as files. nbval, in the same run, compares what their cells print."""
+
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book"))
+import normalise  # noqa: E402
+
+NOTEBOOKS = normalise.notebooks()
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def path(request):
+    return request.param
+
+
+def visible_code(nb):
+    return [c for c in nb.cells if c.cell_type == "code" and "hide-input" not in c.metadata.get("tags", [])]
+
+
+def test_is_in_normal_form(path):
+    assert normalise.is_normal(path), f"{path.name} is not in normal form. Try make notebooks"
+
+
+def test_is_in_the_contents(path):
+    assert str(path.relative_to(ROOT).with_suffix("")) in (ROOT / "_toc.yml").read_text("utf-8")
+
+
+def test_cells_can_be_read_at_a_glance(path):
+    lengths = sorted(cell.source.count("\n") + 1 for cell in visible_code(nbformat.read(path, as_version=4)))
+    assert lengths[len(lengths) // 2] <= 8 and lengths[-1] <= 20, lengths
+
+
+def test_code_fits_the_page(path):
+    for cell in visible_code(nbformat.read(path, as_version=4)):
+        for line in cell.source.split("\n"):
+            assert len(line) <= 80, line
+
+
+def test_outputs_name_no_device_and_no_error(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        for output in cell.get("outputs", []):
+            assert output.output_type != "error", cell.source
+            said = output.get("text", "") + str(output.get("data", ""))
+            assert "cuda" not in said and "device=" not in said and " at 0x" not in said, said
+
+
+def test_figures_have_caption_name_and_alt_text(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        if any("<Figure" in str(output.get("data", "")) for output in cell.get("outputs", [])):
+            about = cell.metadata.mystnb
+            assert about.figure.name.startswith("fig-") and len(about.figure.caption) > 20 and len(about.image.alt) > 40
+
+
+def test_normal_form_drops_pictures_and_metadata_and_keeps_text():
+    picture = nbformat.v4.new_output(
+        "display_data", data={"image/png": "aGk=", "text/plain": "<Figure>"}, metadata={"width": 3}
+    )
+    printed = nbformat.v4.new_output("stream", name="stdout", text="3 bits\n")
+    cell = nbformat.v4.new_code_cell("draw()\n", outputs=[picture, printed], execution_count=7)
+    cell.metadata = {"tags": ["hide-input"], "collapsed": False, "mystnb": {"image": {"alt": "x"}}}
+    nb = nbformat.v4.new_notebook(cells=[cell], metadata={"language_info": {"version": "3.99"}, "widgets": {}})
+    result = normalise.normalise(nb)
+    (kept,) = result.cells
+    assert kept.source == "draw()" and kept.execution_count is None
+    assert kept.metadata == {"tags": ["hide-input"], "mystnb": {"image": {"alt": "x"}}}
+    assert kept.outputs[0].data == {"text/plain": "<Figure>"} and kept.outputs[0].metadata == {}
+    assert kept.outputs[1].text == "3 bits\n"
+    assert "version" not in result.metadata.language_info and "widgets" not in result.metadata
+    assert normalise.text(normalise.normalise(result)) == normalise.text(result)
+
+
+@pytest.mark.parametrize("change", ["execution_count", "picture", "metadata"])
+def test_a_notebook_as_jupyter_saves_it_is_not_normal(tmp_path, change):
+    nb = nbformat.read(NOTEBOOKS[0], as_version=4)
+    cell = next(c for c in nb.cells if c.cell_type == "code")
+    if change == "execution_count":
+        cell.execution_count = 1
+    elif change == "picture":
+        cell.outputs.append(nbformat.v4.new_output("display_data", data={"image/png": "aGk="}))
+    else:
+        nb.metadata.language_info.version = "3.11.7"
+    saved = tmp_path / "saved.ipynb"
+    saved.write_text(nbformat.writes(nb) + "\n", "utf-8")
+    assert not normalise.is_normal(saved)
+    assert normalise.is_normal(NOTEBOOKS[0])

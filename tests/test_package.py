@@ -1,0 +1,76 @@
+"""The package as others get it: the wheel in an environment of its own, and the pins against the ranges."""
+
+import os
+import re
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import torch
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+import lossnotes as ln
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def run(*command, **options):
+    done = subprocess.run([str(c) for c in command], capture_output=True, text=True, **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_wheel_works_alone_in_a_clean_environment(tmp_path):
+    run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", tmp_path, ROOT)
+    (wheel,) = tmp_path.glob("lossnotes-*.whl")
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    # This torch and no other, so that the one already fetched is taken.
+    pinned = f"torch=={Version(torch.__version__).public}"
+    run(python, "-m", "pip", "install", "--no-compile", wheel, pinned)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    code = (
+        "import sys, torch, lossnotes as ln\n"
+        "assert not {'matplotlib', 'numpy', 'sklearn', 'wordfreq'} & sys.modules.keys(), sys.modules.keys()\n"
+        "assert all(hasattr(ln, name) for name in ln.__all__)\n"
+        "print(ln.__file__)\n"
+        "print(ln.entropy(torch.tensor([0.5, 0.25, 0.25]), base=2).item())\n"
+    )
+    path, entropy = run(python, "-W", "error", "-c", code, cwd=elsewhere).split("\n")[:2]
+    assert Path(path).is_relative_to(tmp_path / "env") and entropy == "1.5"
+
+
+def test_importing_the_package_imports_nothing_of_the_book():
+    # Here all of it is installed. (torch itself imports numpy where it finds it.)
+    run(sys.executable, "-c", "import sys, lossnotes; assert not {'matplotlib', 'sklearn', 'wordfreq'} & sys.modules.keys()")
+
+
+def test_all_is_what_is_exported():
+    assert ln.__all__ == sorted(ln.__all__)
+    assert all(callable(getattr(ln, name)) for name in ln.__all__)
+
+
+def test_only_torch_is_needed():
+    assert [Requirement(r).name for r in PROJECT["dependencies"]] == ["torch"]
+    assert Version("2.11") in Requirement(PROJECT["dependencies"][0]).specifier
+
+
+def test_every_range_has_a_pin_inside_it():
+    lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
+    pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
+    assert all(re.fullmatch(r"==[^*]+", str(pin.specifier)) for pin in pins)
+    pinned = {re.sub(r"[-_.]+", "-", pin.name).lower(): Version(str(pin.specifier)[2:]) for pin in pins}
+    wanted = PROJECT["dependencies"] + [r for extra in PROJECT["optional-dependencies"].values() for r in extra]
+    for requirement in map(Requirement, wanted):
+        assert pinned[requirement.name.lower()] in requirement.specifier, requirement
+
+
+def test_readme_names_the_commands():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for command in ("make book", "make test", "make lab", "pip install -r requirements.txt", "jupyter-book build .", "pytest"):
+        assert re.search(rf"^{re.escape(command)}", readme, re.M), command

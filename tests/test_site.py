@@ -1,0 +1,187 @@
+"""Every built page: nothing from another host, no broken link, no picture without words, no mathematics left raw."""
+
+import re
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+import sphinxcontrib.katex
+from bs4 import BeautifulSoup
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "_build" / "html"
+# Attributes whose address a browser fetches as it shows the page. An <a href> is only followed when a reader clicks.
+FETCHED = {"src", "srcset", "poster", "data", "action", "background"}
+# Addresses that name things and fetch nothing.
+NAMES = re.compile(r"https?://(www\.w3\.org|schema\.org)/")
+RAW_MATH = re.compile(r"\$[^$]+\$|\\\(|\\\[|\\begin\{|\\frac|\\sum|\\log")
+
+
+def remote_assets(page):
+    """What the page would fetch from another host."""
+    found = []
+    for tag in page.find_all(True):
+        fetched = [value for name, value in tag.attrs.items() if name in FETCHED]
+        if tag.name == "link" and "canonical" not in tag.get("rel", []):
+            fetched.append(tag.get("href", ""))
+        fetched += re.findall(r"url\(([^)]*)\)", tag.get("style", ""))
+        if tag.name in ("script", "style"):
+            fetched += [a for a in re.findall(r"https?://[^\s\"'`)]+", tag.string or "") if not NAMES.match(a)]
+        found += [f"<{tag.name}> {a}" for a in fetched if re.match(r"\s*[\"']?(https?:)?//", str(a))]
+    return found
+
+
+def broken_links(page, path, anchors):
+    """Links and sources that point to a file or an anchor that is not there. `anchors` gives the ids of a page."""
+    found = []
+    for tag in page.find_all(True):
+        for name in ("href", "src"):
+            address = tag.get(name)
+            if not address or urlsplit(address).scheme or address.startswith("//"):
+                continue
+            parts = urlsplit(address)
+            target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+            if target.is_dir():
+                target = target / "index.html"
+            if not target.is_file():
+                found.append(f"{address}: no such file")
+            elif parts.fragment and target.suffix == ".html" and unquote(parts.fragment) not in anchors(target):
+                found.append(f"{address}: no such anchor")
+    return found
+
+
+def wordless_pictures(page):
+    """Pictures without alt text."""
+    return [str(tag)[:120] for tag in page.find_all("img") if not tag.get("alt", "").strip()]
+
+
+def raw_mathematics(page):
+    """TeX that a reader would see: outside code, unrendered or in KaTeX's colour of failure."""
+    found = [str(tag) for tag in page.select(".katex-error")]
+    found += [str(tag)[:120] for tag in page.select(".math:not(:has(.katex))")]
+    for text in page.find_all(string=RAW_MATH):
+        if not any(parent.name in ("pre", "code", "script", "style", "annotation") for parent in text.parents):
+            found.append(text.strip()[:120])
+    return found
+
+
+def parse(html):
+    return BeautifulSoup(html, "html.parser")
+
+
+@pytest.fixture(scope="module")
+def pages():
+    """The pages of the book, parsed."""
+    paths = sorted(SITE.rglob("*.html"))
+    assert paths, "no built book to read. Try make book, or jupyter-book build ."
+    return {path: parse(path.read_text("utf-8")) for path in paths if "_static" not in path.relative_to(SITE).parts}
+
+
+def report(found):
+    """One line for each fault."""
+    return "\n".join(f"{path.relative_to(SITE)}: {fault}" for path, faults in found.items() for fault in faults)
+
+
+def test_book_is_whole_and_newer_than_its_sources(pages):
+    chapters = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text("utf-8"))
+    for chapter in chapters:
+        (source,) = (ROOT / chapter).parent.glob(Path(chapter).name + ".*")
+        page = SITE / f"{chapter}.html"
+        assert page in pages, f"{chapter} was not built. Try make book"
+        # Sphinx rewrites a page when what it says changes, and marks each build in .buildinfo's neighbour, the inventory.
+        assert (SITE / "objects.inv").stat().st_mtime >= source.stat().st_mtime, f"{chapter} is stale. Try make book"
+        assert page.stat().st_size > 5000
+    assert {p.relative_to(SITE).with_suffix("").as_posix() for p in pages} >= {"index", "search", "genindex"}
+
+
+def test_no_page_asks_another_host(pages):
+    found = {path: remote_assets(page) for path, page in pages.items()}
+    for sheet in SITE.rglob("*.css"):
+        addresses = re.findall(r"(?:url\(|@import)\s*[\"']?((?:https?:)?//[^\"')]+)", sheet.read_text("utf-8"))
+        found[sheet] = [a for a in addresses if not NAMES.match(a)]
+    assert not any(found.values()), report(found)
+
+
+def test_links_lead_somewhere(pages):
+    ids = {}
+
+    def anchors(path):
+        if path not in ids:
+            page = pages.get(path) or parse(path.read_text("utf-8"))
+            ids[path] = {tag["id"] for tag in page.find_all(id=True)} | {"", "top"}
+        return ids[path]
+
+    found = {path: broken_links(page, path, anchors) for path, page in pages.items()}
+    assert not any(found.values()), report(found)
+
+
+def test_stylesheets_find_their_files():
+    found = {}
+    for sheet in (SITE / "_static").rglob("*.css"):
+        for address in re.findall(r"url\([\"']?([^\"')]+)", sheet.read_text("utf-8")):
+            if not address.startswith(("data:", "#", "http")):
+                if not (sheet.parent / unquote(urlsplit(address).path)).resolve().is_file():
+                    found.setdefault(sheet, []).append(address)
+    assert not found, report(found)
+
+
+def test_pictures_have_words(pages):
+    found = {path: wordless_pictures(page) for path, page in pages.items()}
+    assert not any(found.values()), report(found)
+
+
+def test_mathematics_is_set(pages):
+    found = {path: raw_mathematics(page) for path, page in pages.items()}
+    assert not any(found.values()), report(found)
+    assert sum(len(page.select(".katex")) for page in pages.values()) > 100
+
+
+def test_katex_stylesheet_matches_the_renderer():
+    sheet = (ROOT / "book" / "_static" / "katex" / "katex.min.css").read_text("utf-8")
+    assert f'content:"{sphinxcontrib.katex.katex_version}"' in sheet, "take katex.min.css and the fonts of that version"
+
+
+def test_figures_have_captions(pages):
+    for path, page in pages.items():
+        for picture in page.select(".cell_output img"):
+            caption = picture.find_parent("figure") and picture.find_parent("figure").find("figcaption")
+            assert caption and len(caption.get_text()) > 20, f"{path.relative_to(SITE)}: {picture.get('alt')}"
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<script src="https://cdn.example/x.js"></script>',
+        '<link rel="stylesheet" href="//cdn.example/x.css">',
+        '<img src="http://cdn.example/x.png" alt="x">',
+        "<script>load('https://cdn.example/x.js')</script>",
+        "<style>@import 'https://cdn.example/x.css'</style>",
+        '<p style="background: url(https://cdn.example/x.png)"></p>',
+    ],
+)
+def test_the_check_sees_a_remote_asset(html):
+    assert remote_assets(parse(html))
+    assert not remote_assets(parse('<a href="https://example.org">x</a><img src="x.png">'))
+
+
+def test_the_check_sees_a_broken_link(tmp_path):
+    path = tmp_path / "page.html"
+    path.write_text("<p id='here'>")
+    page = parse('<a href="page.html#here">a</a><a href="#gone">b</a><a href="gone.html">c</a><img src="gone.png">')
+    assert broken_links(page, path, lambda _: {"here"}) == [
+        "#gone: no such anchor",
+        "gone.html: no such file",
+        "gone.png: no such file",
+    ]
+
+
+def test_the_check_sees_a_wordless_picture():
+    assert len(wordless_pictures(parse('<img src="a"><img src="b" alt=" "><img src="c" alt="a cat">'))) == 2
+
+
+@pytest.mark.parametrize(
+    "html", [r"<p>so $x^2$ is</p>", r"<p>\(x\)</p>", '<span class="math">x</span>', '<i class="katex-error">x</i>']
+)
+def test_the_check_sees_raw_mathematics(html):
+    assert raw_mathematics(parse(html))
+    assert not raw_mathematics(parse("<pre>$x$</pre><p>it costs $5</p>"))
