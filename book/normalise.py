@@ -15,6 +15,7 @@ import nbformat
 from nbclient import NotebookClient
 
 BOOK = Path(__file__).resolve().parent
+# No version of Python, which would change with each machine.
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -35,6 +36,7 @@ def normalise(nb):
     nb.metadata = nbformat.from_dict(KERNEL)
     nb.nbformat, nb.nbformat_minor = 4, 5
     seen = Counter()
+    executed = 0
     for cell in nb.cells:
         cell.metadata = {k: cell.metadata[k] for k in KEPT_METADATA if cell.metadata.get(k)}
         cell.pop("attachments", None)
@@ -43,13 +45,14 @@ def normalise(nb):
         seen[cell.source] += 1
         cell.id = hashlib.sha256(f"{seen[cell.source]}{cell.source}".encode()).hexdigest()[:8]
         if cell.cell_type == "code":
-            cell.execution_count = None
+            executed += 1
+            cell.execution_count = executed
             for output in cell.outputs:
                 if "data" in output:
                     output.data = {k: output.data[k] for k in KEPT_OUTPUT if k in output.data}
                     output.metadata = {}
                 if "execution_count" in output:
-                    output.execution_count = None
+                    output.execution_count = executed
     return nb
 
 

@@ -99,4 +99,4 @@ def _log_softmax(fn, input, dim, temperature):
     # log(1 + others) loses a small `others`, and so does 1 - p in the gradient of a confident score: log1p keeps the first,
     # and a formula for the largest score by itself, -log(1 + sum of e^(z_j - z_k) over the others), the second.
     log_p = z - torch.log1p(others + torch.expm1(top))
-    return log_p.scatter(dim, k, -torch.log1p(others * torch.exp(-top)))
+    return log_p.scatter(dim, k, 0 - torch.log1p(others * torch.exp(-top)))

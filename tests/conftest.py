@@ -31,5 +31,5 @@ def place(request):
 
 
 def pytest_itemcollected(item):
-    # PyTorch's own forward derivatives and compiler are built on what it deprecates. A mark, as -W error overrides the rest.
+    # PyTorch's own forward derivatives and compiler use what it deprecates. A mark, as -W error overrides an option.
     item.add_marker(pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning"))

@@ -1,7 +1,7 @@
 """The textbook formulas and their gradients in mpmath, computed on exactly the numbers that a tensor holds.
 
-Every function takes and returns plain (nested) lists of mpf. A gradient follows its value as ``<name>_gradient``. Where a
-true slope is infinite or undefined (p = 0 in p log p) the gradient is an infinity or NaN here too.
+Every function takes and returns plain (nested) lists of mpf. A gradient follows its value as ``<name>_gradient``. Where
+a true slope is infinite or undefined (p = 0 in p log p) the gradient is an infinity or NaN here too.
 """
 
 import mpmath

@@ -336,6 +336,10 @@ def test_message(call, exception, message):
     assert caught.value.__suppress_context__ or caught.value.__context__ is None, "two tracebacks where one will do"
 
 
+def test_a_listed_name_passes():
+    _checks.is_one_of("f", "reduction", "sum", ("mean", "sum"))
+
+
 def test_a_number_just_above_1_is_not_called_1():
     with pytest.raises(ValueError) as caught:
         ln.entropy([1 + 2e-7, 0.0])
@@ -430,7 +434,11 @@ def test_values_are_not_read_on_the_meta_device():
     assert ln.mutual_information(joint).shape == (2,)
     assert ln.log_softmax(p, 1).shape == (4, 3)
     assert ln.kl_divergence(p, [0.2, 0.3, 0.5]).device.type == "meta"  # a list goes where the tensor is
-    for call in (lambda: ln.entropy(p, dim=2), lambda: ln.kl_divergence(p, p[:, :2]), lambda: ln.mutual_information(p[0])):
+    for call in (
+        lambda: ln.entropy(p, dim=2),
+        lambda: ln.kl_divergence(p, p[:, :2]),
+        lambda: ln.mutual_information(p[0]),
+    ):
         with pytest.raises(ValueError, match="expected"):
             call()
 

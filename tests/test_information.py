@@ -99,7 +99,7 @@ def test_value_and_slopes(name, args, base, place):
     numbers = [ref.exact(x) for x in inputs]
     ref.assert_close(value, getattr(ref, name)(*numbers, base))
     expected = getattr(ref, name + "_gradient")(*numbers, base)
-    # The slope of H(Y|X) is -(log p(y|x) + 1) + 1, one 1 from either logarithm: what rounding leaves is relative to that 1.
+    # The slope of H(Y|X) is -(log p(y|x) + 1) + 1, a 1 from either logarithm: rounding is relative to that 1.
     size = 1 if name == "conditional_entropy" else 0
     for slopes, e in zip(torch.autograd.grad(value, inputs), expected if len(args) == 2 else [expected]):
         ref.assert_slopes_close(slopes, e, size)
@@ -144,8 +144,8 @@ def test_jensen_shannon_is_finite_where_kl_is_not():
     ref.assert_close(value, ref.jensen_shannon_divergence(*map(ref.exact, tensors((p, q)))))
 
 
-# Near p = q the divergences are of order (p - q)**2, the terms they are summed from of order p - q (kl) or 1 (the others):
-# what rounding leaves is this many eps, however small the value itself.
+# Near p = q the divergences are of order (p - q)**2, but the rounded terms that they are summed from are of order p - q
+# (kl) or 1 (the others): what rounding leaves is that many eps, however small the value itself.
 @pytest.mark.parametrize("distance", [1e-1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-10])
 def test_accuracy_where_p_and_q_nearly_agree(distance, place):
     device, dtype = place
@@ -380,7 +380,7 @@ def test_slopes_where_rounding_leaves_less_than_0():
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
 def test_slopes_below_the_smallest_normal_number(dtype):
-    # What softmax makes of two confident networks that nearly agree. A quotient would send back p / q / q, which overflows.
+    # What softmax makes of two confident networks that nearly agree. The slope of a quotient, p / q / q, overflows.
     t = torch.finfo(dtype).tiny / 100
     p, q = tensors(([1.25 * t, 1], [t, 1]), dtype, requires_grad=True)
     expected = ref.kl_divergence_gradient(ref.exact(p), ref.exact(q))

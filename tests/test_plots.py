@@ -33,7 +33,7 @@ def test_colours_stand_out_on_a_white_page(colour):
 def test_style_draws_on_nothing_in_the_palette(ax):
     assert ax.figure.get_facecolor()[3] == 0 and ax.get_facecolor()[3] == 0
     assert ax.plot([0, 1])[0].get_color() == plots.TRUTH
-    assert ax.figure.get_size_inches().tolist() == [7.0, 3.8]
+    assert ax.figure.get_size_inches().tolist() == [5.6, 3.3]
 
 
 def test_bars_are_named_and_valued(ax):

@@ -19,7 +19,7 @@ import lossnotes as ln
 both = pytest.mark.parametrize("name", ["softmax", "log_softmax"])
 every_temperature = pytest.mark.parametrize("temperature", [0.5, 1, 2])
 
-# Where naive formulas break: 1 + e^-37 is 1 in float64; e^88 and e^-104 are the ends of float32; e^1e4 is far beyond float64.
+# Where naive formulas break: 1 + e^-37 is 1 in float64, e^88 and e^-104 are the ends of float32, e^1e4 is beyond all.
 LOGITS = [0] + [sign * size for size in (1, 20, 37, 88, 104, 1e4) for sign in (1, -1)]
 RANDOM = random.Random(0)
 ROWS_OF = {
