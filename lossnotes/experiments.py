@@ -45,7 +45,7 @@ def symbol_frequencies(language, *, device=None):
 
     References
     ----------
-    R. Speer, wordfreq, 2022.
+    Speer, R., rspeer/wordfreq: v3.0, 2022.
     """
     _checks.is_one_of("symbol_frequencies", "language", language, _ALPHABETS)
     low, high = _ALPHABETS[language]
@@ -85,7 +85,7 @@ def letter_pairs(*, device=None):
 
     References
     ----------
-    R. Speer, wordfreq, 2022.
+    Speer, R., rspeer/wordfreq: v3.0, 2022.
     """
     letters = list("abcdefghijklmnopqrstuvwxyz")
     counts = Counter()

@@ -39,7 +39,7 @@ def information_content(p, *, base=math.e):
 
     References
     ----------
-    C. E. Shannon, "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/information-content`.
+    Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/information-content`.
     """
     fn = "information_content"
     (p,) = _checks.as_floating(fn, p=p)
@@ -85,7 +85,7 @@ def entropy(p, *, dim=-1, base=math.e):
 
     References
     ----------
-    C. E. Shannon, "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
+    Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     (p,) = _distributions("entropy", dim, base, p=p)
     x = _wide(p)
@@ -126,7 +126,7 @@ def cross_entropy_between(p, q, *, dim=-1, base=math.e):
 
     References
     ----------
-    T. M. Cover and J. A. Thomas, "Elements of Information Theory", 2nd edition, 2006.
+    Cover, T. M., and Thomas, J. A., "Elements of Information Theory", 2nd edition, 2006.
     """
     p, q = _distributions("cross_entropy_between", dim, base, p=p, q=q)
     x, y = _wide(p), _wide(q)
@@ -170,7 +170,7 @@ def kl_divergence(p, q, *, dim=-1, base=math.e):
 
     References
     ----------
-    S. Kullback and R. A. Leibler, "On Information and Sufficiency", 1951.
+    Kullback, S., and Leibler, R. A., "On Information and Sufficiency", 1951.
     """
     p, q = _distributions("kl_divergence", dim, base, p=p, q=q)
     x, y = _wide(p), _wide(q)
@@ -211,7 +211,7 @@ def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
 
     References
     ----------
-    J. Lin, "Divergence Measures Based on the Shannon Entropy", 1991.
+    Lin, J., "Divergence Measures Based on the Shannon Entropy", 1991.
     """
     p, q = _distributions("jensen_shannon_divergence", dim, base, p=p, q=q)
     x, y = _wide(p), _wide(q)
@@ -252,7 +252,7 @@ def conditional_entropy(joint, *, base=math.e):
 
     References
     ----------
-    C. E. Shannon, "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
+    Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     fn = "conditional_entropy"
     (joint,) = _checks.as_floating(fn, joint=joint)
@@ -295,7 +295,7 @@ def mutual_information(joint, *, base=math.e):
 
     References
     ----------
-    C. E. Shannon, "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
+    Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     fn = "mutual_information"
     (joint,) = _checks.as_floating(fn, joint=joint)

@@ -39,7 +39,7 @@ def softmax(input, dim, *, temperature=1.0):
 
     References
     ----------
-    J. S. Bridle, "Probabilistic Interpretation of Feedforward Classification Network Outputs, with Relationships to
+    Bridle, J. S., "Probabilistic Interpretation of Feedforward Classification Network Outputs, with Relationships to
     Statistical Pattern Recognition", 1990.
     """
     return _log_softmax("softmax", input, dim, temperature).exp().to(input.dtype)
@@ -79,7 +79,7 @@ def log_softmax(input, dim, *, temperature=1.0):
 
     References
     ----------
-    P. Blanchard, D. J. Higham and N. J. Higham, "Accurately computing the log-sum-exp and softmax functions", 2021.
+    Blanchard, P., Higham, D. J., and Higham, N. J., "Accurately computing the log-sum-exp and softmax functions", 2021.
     """
     return _log_softmax("log_softmax", input, dim, temperature).to(input.dtype)
 

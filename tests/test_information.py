@@ -125,6 +125,18 @@ def test_entropy_slope_is_0_where_p_is_0():
     assert slope[p == 0].tolist() == [0, 0, 0]
 
 
+def test_slopes_where_p_is_0_obey_the_laws_of_the_values():
+    p = torch.tensor([[0, 0.25], [0.125, 0.625]], dtype=torch.float64, requires_grad=True)
+    q = torch.tensor([0.25, 0.125, 0.125, 0.5], dtype=torch.float64)
+
+    def slopes(value):
+        return torch.autograd.grad(value, p)[0]
+
+    row = p.flatten()
+    same(slopes(ln.kl_divergence(row, q)), slopes(ln.cross_entropy_between(row, q)) - slopes(ln.entropy(row)))
+    same(slopes(ln.conditional_entropy(p)), slopes(ln.entropy(p.flatten())) - slopes(ln.entropy(p.sum(1))))
+
+
 @pytest.mark.parametrize("name", ["cross_entropy_between", "kl_divergence"])
 def test_infinite_where_q_is_0_below_p_and_other_rows_unharmed(name, place):
     device, dtype = place
@@ -169,8 +181,8 @@ def test_accuracy_where_p_and_q_nearly_agree(distance, place):
 def test_powers_of_the_base_are_exact(dtype):
     assert ln.information_content(1 / 8, base=2).item() == 3
     for base in (2, 10):
-        powers = torch.tensor([float(base) ** -k for k in range(7)], dtype=dtype)
-        assert ln.information_content(powers, base=base).tolist() == list(range(7))
+        powers = torch.tensor([float(base) ** -k for k in range(31)], dtype=dtype)
+        assert ln.information_content(powers, base=base).tolist() == list(range(31))
     assert ln.entropy(torch.tensor(ROWS[-1], dtype=dtype), base=2).item() == 2
     assert ln.jensen_shannon_divergence(*tensors(([1, 0], [0, 1]), dtype), base=2).item() == 1
     assert ln.mutual_information(torch.eye(4, dtype=dtype) / 4, base=2).item() == 2
@@ -460,6 +472,7 @@ def test_a_list_takes_the_dtype_of_the_tensor_beside_it(name):
     assert torch.equal(fn(p, q64), fn(p64, q64))
     assert torch.equal(fn(p64, q), fn(p64, q64))
     assert torch.equal(fn(p64, np.array(q)), fn(p64, q64))
+    assert torch.equal(fn(p64.float(), np.array(q)), fn(p64.float(), q64))  # an array brings a dtype of its own
     assert torch.equal(fn([1, 0, 0], q64), fn(torch.tensor([1.0, 0, 0], dtype=torch.float64), q64))
     assert torch.equal(fn(torch.tensor([1, 0, 0]), q64), fn(torch.tensor([1.0, 0, 0], dtype=torch.float64), q64))
     assert fn(p64.half(), q).dtype == torch.float16

@@ -1,0 +1,79 @@
+"""The book's Sphinx extension: outputs are kept until something that they depend on changes."""
+
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import pytest
+from jupyter_cache import get_cache
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import lossnotes_book  # noqa: E402
+
+
+@pytest.fixture
+def app(tmp_path):
+    """As much of a Sphinx application as the extension looks at, over a small project."""
+    (tmp_path / "lossnotes").mkdir()
+    (tmp_path / "lossnotes" / "a.py").write_text("x = 1\n")
+    (tmp_path / "requirements.txt").write_text("torch==2.13.0\n")
+    config = SimpleNamespace(nb_execution_mode="cache", nb_execution_timeout=60, nb_execution_cache_path="")
+    env = SimpleNamespace(doc2path=lambda name: str(tmp_path / name))
+    return SimpleNamespace(srcdir=str(tmp_path), outdir=str(tmp_path / "_build" / "html"), config=config, env=env)
+
+
+def key(app):
+    lossnotes_book.key_cache(app, app.config)
+    return app.config.nb_execution_cache_path
+
+
+def test_key_stays_while_nothing_changes(app):
+    assert key(app) == key(app)
+    (Path(app.srcdir) / "README.md").write_text("no notebook reads this")
+    assert key(app) == key(app)
+
+
+@pytest.mark.parametrize("changed", ["lossnotes/a.py", "lossnotes/new.py", "requirements.txt"])
+def test_key_changes_with_what_outputs_depend_on(app, changed):
+    before = key(app)
+    (Path(app.srcdir) / changed).write_text("x = 2\n")
+    assert key(app) != before
+
+
+def test_outputs_of_another_key_are_forgotten(app):
+    old = Path(key(app))
+    old.mkdir(parents=True)
+    (old / "outputs").write_text("x")
+    (Path(app.srcdir) / "lossnotes" / "a.py").write_text("x = 2\n")
+    new = Path(key(app))
+    assert not old.exists()
+    new.mkdir()
+    assert Path(key(app)).exists()
+
+
+def test_notebooks_are_executed_once_and_found_by_myst_nb(app, capfd):
+    cell = nbformat.v4.new_code_cell("import os\nprint(os.environ['OMP_NUM_THREADS'])")
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), Path(app.srcdir) / "a.ipynb")
+    key(app)
+    lossnotes_book.execute_in_parallel(app, app.env, ["a.ipynb", "requirements.txt"])
+    cache = get_cache(app.config.nb_execution_cache_path)
+    nb = nbformat.read(Path(app.srcdir) / "a.ipynb", as_version=4)
+    first = cache.match_cache_notebook(nb)  # what myst-nb asks; KeyError where it would execute
+    _, merged = cache.merge_match_into_notebook(nb)
+    assert merged.cells[0].outputs[0].text == "1\n"
+    lossnotes_book.execute_in_parallel(app, app.env, ["a.ipynb"])
+    assert cache.match_cache_notebook(nb).created == first.created
+
+
+def test_a_failing_notebook_is_left_to_myst_nb(app, capfd):
+    nbformat.write(
+        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), Path(app.srcdir) / "a.ipynb"
+    )
+    key(app)
+    lossnotes_book.execute_in_parallel(app, app.env, ["a.ipynb"])
+    with pytest.raises(KeyError):
+        get_cache(app.config.nb_execution_cache_path).match_cache_notebook(
+            nbformat.read(Path(app.srcdir) / "a.ipynb", as_version=4)
+        )
