@@ -10,6 +10,8 @@ import numbers
 
 import torch
 
+from lossnotes._numeric import wide
+
 _strict = contextvars.ContextVar("lossnotes.strict", default=False)
 
 
@@ -64,9 +66,14 @@ def as_floating(fn, **inputs):
             try:
                 x = torch.as_tensor(x, dtype=dtype, device=None if like is None else like.device)
             except (TypeError, ValueError, RuntimeError) as error:
+                fix = "a list whose rows have equal length"
+                if hasattr(x, "astype"):
+                    fix = f"{name}.astype(float)"
+                elif isinstance(x, list | tuple) and any(isinstance(row, torch.Tensor) for row in x):
+                    fix = f"torch.stack({name})"
                 raise TypeError(
                     f"{fn}: {name} is {_a(type(x).__name__)} that torch.as_tensor does not take ({error}); expected a "
-                    f"tensor or a list of numbers. Try a list whose rows have equal length."
+                    f"tensor or a list of numbers. Try {fix}."
                 ) from None
         if x.is_complex() or x.dtype == torch.bool:
             raise TypeError(
@@ -82,7 +89,8 @@ def is_floating_tensor(fn, name, x):
     if not isinstance(x, torch.Tensor):
         raise TypeError(f"{fn}: {name} is {_a(type(x).__name__)}; expected a tensor. Try torch.as_tensor({name}).")
     if not x.is_floating_point():
-        raise TypeError(f"{fn}: {name} has dtype {x.dtype}; expected floating point. Try {name}.float().")
+        fix = "real" if x.is_complex() else "float()"
+        raise TypeError(f"{fn}: {name} has dtype {x.dtype}; expected floating point. Try {name}.{fix}.")
 
 
 def is_number_above(fn, name, x, low):
@@ -95,7 +103,7 @@ def is_number_above(fn, name, x, low):
 
 def is_one_of(fn, name, x, choices):
     """`x` is one of a few names."""
-    if x not in choices:
+    if x not in list(choices):
         raise ValueError(
             f"{fn}: {name} is {x!r}; expected one of {', '.join(map(repr, choices))}. Try {name}={next(iter(choices))!r}."
         )
@@ -103,14 +111,22 @@ def is_one_of(fn, name, x, choices):
 
 def is_dim(fn, name, x, dim):
     """`dim` is an integer that names a dimension of `x`."""
-    if not isinstance(dim, int) or isinstance(dim, bool):
+    if not isinstance(dim, numbers.Integral) or isinstance(dim, bool):
         raise TypeError(f"{fn}: dim is {_a(type(dim).__name__)}; expected an integer. Try dim=-1.")
-    if x.ndim == 0:
-        raise ValueError(f"{fn}: {name} is a single number; expected at least one dimension. Try {name}.reshape(1).")
-    if not -x.ndim <= dim < x.ndim:
+    ndim = max(x.ndim, 1)  # as in PyTorch, a single number has the dimension 0
+    if not -ndim <= dim < ndim:
         raise ValueError(
-            f"{fn}: dim is {dim} but {name} has shape {tuple(x.shape)}; expected a dim from {-x.ndim} to "
-            f"{x.ndim - 1}. Try dim=-1."
+            f"{fn}: dim is {dim} but {name} has shape {tuple(x.shape)}; expected a dim from {-ndim} to {ndim - 1}. "
+            f"Try dim=-1."
+        )
+
+
+def has_cases(fn, name, p):
+    """A distribution has a dimension for its cases."""
+    if p.ndim == 0:
+        raise ValueError(
+            f"{fn}: {name} is a single number; expected a distribution, at least one dimension. "
+            f"Try torch.stack([{name}, 1 - {name}]) if it is the probability of one of two cases."
         )
 
 
@@ -122,6 +138,8 @@ def agree(fn, dim, **pair):
             f"{fn}: {name_p} is on {p.device} but {name_q} is on {q.device}; expected one device. "
             f"Try {name_q}.to({name_p}.device)."
         )
+    has_cases(fn, name_p, p)
+    has_cases(fn, name_q, q)
     longer = (name_p, p) if p.ndim >= q.ndim else (name_q, q)
     is_dim(fn, *longer, dim)
     dim = dim if dim < 0 else dim - longer[1].ndim
@@ -136,26 +154,32 @@ def agree(fn, dim, **pair):
     except RuntimeError:
         raise ValueError(
             f"{shapes}; expected them to agree along dim {dim} and to broadcast elsewhere. "
-            f"Try {name_q}.unsqueeze(0) for one distribution against many."
+            f"Try {name_p}.unsqueeze(-2) for every {name_p} against every {name_q}."
         ) from None
     return dim
 
 
-def are_probabilities(fn, name, p):
+def are_probabilities(fn, name, p, dim=-1):
     """Every value lies in [0, 1], and none is NaN."""
     if not values_can_be_read(p):
         return
-    p = p.detach()
+    p = wide(p.detach())
     wrong = ~((p >= 0) & (p <= 1))
     if wrong.any():
         index = first(wrong)
         value = p[tuple(index)].item()
-        fix = f"torch.softmax({name}, dim=-1) if these are scores"
-        if value > 1 and p.ge(0).all():
-            fix = f"{name} / {name}.sum(dim=-1, keepdim=True) if these are counts"
+        fix = f"torch.softmax({name}, dim={dim}) if these are scores"
+        if isinstance(dim, tuple):
+            fix = f"torch.softmax({name}.flatten(-2), dim=-1).view_as({name}) if these are scores"
+        if -1e-4 < value < 1 + 1e-4:
+            fix = f"{name}.clamp(0, 1) if this is rounding"
+        elif value > 1 and p.ge(0).all():
+            fix = f"{name} / {name}.sum(dim={dim}, keepdim=True) if these are counts"
         elif math.isnan(value):
             fix = f"{name}.isnan().nonzero() to find where NaN comes in"
-        raise ValueError(f"{fn}: {at(name, index)} is {value:.4g}; a probability lies in [0, 1]. Try {fix}.")
+        shown = f"{value:.4g}"
+        shown = f"1 + {value - 1:.2g}" if shown == "1" else shown  # "p is 1" would be no reason to complain
+        raise ValueError(f"{fn}: {at(name, index)} is {shown}; a probability lies in [0, 1]. Try {fix}.")
 
 
 # How far from 1 a sum of correctly rounded probabilities may honestly be. A float64 row may have passed through float32.
@@ -164,10 +188,10 @@ _SUM_TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 1e-2,
 
 def is_distribution(fn, name, p, dim):
     """Probabilities that sum to 1 along `dim` (an integer or a tuple of them)."""
-    are_probabilities(fn, name, p)
+    are_probabilities(fn, name, p, dim)
     if not values_can_be_read(p):
         return
-    total = p.detach().to(torch.float64 if p.dtype == torch.float64 else torch.float32).sum(dim)
+    total = wide(p.detach()).sum(dim)
     wrong = (total - 1).abs() > _SUM_TOLERANCE.get(p.dtype, 0.1)
     if wrong.any():
         index = first(wrong)

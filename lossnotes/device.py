@@ -29,7 +29,7 @@ def default_device():
     if name:
         try:
             return torch.empty(0, device=name).device
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
+        except (RuntimeError, AssertionError, ImportError) as error:
             raise ValueError(
                 f"default_device: LOSSNOTES_DEVICE is {name!r}, which cannot be used here "
                 f"({str(error).splitlines()[0]}); expected a device of this machine. Try LOSSNOTES_DEVICE=cpu."

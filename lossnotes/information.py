@@ -5,6 +5,7 @@ import math
 import torch
 
 from lossnotes import _checks
+from lossnotes._numeric import wide
 
 
 def information_content(p, *, base=math.e):
@@ -45,7 +46,7 @@ def information_content(p, *, base=math.e):
     (p,) = _checks.as_floating(fn, p=p)
     _checks.is_number_above(fn, "base", base, 1)
     _checks.are_probabilities(fn, "p", p)
-    return (0 - _log(_wide(p), base)).to(p.dtype)  # 0 - x and not -x, so that certainty prints as 0, not as -0
+    return (0 - _log(wide(p), base)).to(p.dtype)  # 0 - x and not -x, so that certainty prints as 0, not as -0
 
 
 def entropy(p, *, dim=-1, base=math.e):
@@ -88,8 +89,8 @@ def entropy(p, *, dim=-1, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     (p,) = _distributions("entropy", dim, base, p=p)
-    x = _wide(p)
-    return (0 - (x * _log(torch.where(x > 0, x, 1), base)).sum(dim)).to(p.dtype)
+    x = wide(p)
+    return (0 - (x * _log_or_0(x, base)).sum(dim)).to(p.dtype)
 
 
 def cross_entropy_between(p, q, *, dim=-1, base=math.e):
@@ -129,8 +130,7 @@ def cross_entropy_between(p, q, *, dim=-1, base=math.e):
     Cover, T. M., and Thomas, J. A., "Elements of Information Theory", 2nd edition, 2006.
     """
     p, q = _distributions("cross_entropy_between", dim, base, p=p, q=q)
-    x, y = _wide(p), _wide(q)
-    dim = _from_the_end(dim, x, y)
+    x, y = wide(p), wide(q)
     return (0 - (x * _log(torch.where((x > 0) | (y > 0), y, 1), base)).sum(dim)).to(p.dtype)
 
 
@@ -173,8 +173,8 @@ def kl_divergence(p, q, *, dim=-1, base=math.e):
     Kullback, S., and Leibler, R. A., "On Information and Sufficiency", 1951.
     """
     p, q = _distributions("kl_divergence", dim, base, p=p, q=q)
-    x, y = _wide(p), _wide(q)
-    return _not_negative(_times_log_ratio(x, y, base).sum(_from_the_end(dim, x, y))).to(p.dtype)
+    x, y = wide(p), wide(q)
+    return _not_negative(_times_log_ratio(x, y, base).sum(dim)).to(p.dtype)
 
 
 def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
@@ -214,10 +214,10 @@ def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
     Lin, J., "Divergence Measures Based on the Shannon Entropy", 1991.
     """
     p, q = _distributions("jensen_shannon_divergence", dim, base, p=p, q=q)
-    x, y = _wide(p), _wide(q)
+    x, y = wide(p), wide(q)
     m = x / 2 + y / 2
     both = _times_log_ratio(x, m, base) + _times_log_ratio(y, m, base)
-    return _not_negative(both.sum(_from_the_end(dim, x, y)) / 2).to(p.dtype)
+    return _not_negative(both.sum(dim) / 2).to(p.dtype)
 
 
 def conditional_entropy(joint, *, base=math.e):
@@ -258,7 +258,7 @@ def conditional_entropy(joint, *, base=math.e):
     (joint,) = _checks.as_floating(fn, joint=joint)
     _checks.is_number_above(fn, "base", base, 1)
     _checks.is_joint(fn, joint)
-    table = _wide(joint)
+    table = wide(joint)
     x = table.sum(-1, keepdim=True)
     return (0 - _times_log_ratio(table, x, base).sum((-2, -1))).to(joint.dtype)
 
@@ -301,11 +301,12 @@ def mutual_information(joint, *, base=math.e):
     (joint,) = _checks.as_floating(fn, joint=joint)
     _checks.is_number_above(fn, "base", base, 1)
     _checks.is_joint(fn, joint)
-    table = _wide(joint)
+    table = wide(joint)
     x = table.sum(-1, keepdim=True)
     y = table.sum(-2, keepdim=True)
+    log_ratio = _log_or_0(table, base) - _log_or_0(x, base) - _log_or_0(y, base)
     y_given_x = table / torch.where(x > 0, x, 1)  # and not p(x, y) / (p(x) p(y)), whose product can underflow
-    return _not_negative((x * _times_log_ratio(y_given_x, y, base)).sum((-2, -1))).to(joint.dtype)
+    return _not_negative((table * _without_cancelling(log_ratio, y_given_x, y, base)).sum((-2, -1))).to(joint.dtype)
 
 
 def _distributions(fn, dim, base, **inputs):
@@ -313,6 +314,7 @@ def _distributions(fn, dim, base, **inputs):
     tensors = _checks.as_floating(fn, **inputs)
     _checks.is_number_above(fn, "base", base, 1)
     if len(tensors) == 1:
+        _checks.has_cases(fn, *inputs, *tensors)
         _checks.is_dim(fn, *inputs, *tensors, dim)
     else:
         dim = _checks.agree(fn, dim, **dict(zip(inputs, tensors)))
@@ -320,16 +322,6 @@ def _distributions(fn, dim, base, **inputs):
         _checks.is_distribution(fn, name, x, dim)
     dtype = tensors[0].dtype if len(tensors) == 1 else torch.promote_types(*(x.dtype for x in tensors))
     return [x.to(dtype) for x in tensors]
-
-
-def _from_the_end(dim, p, q):
-    """`dim` counted from the end, which stays right when the shorter of two tensors is broadcast."""
-    return dim if dim < 0 else dim - max(p.ndim, q.ndim)
-
-
-def _wide(x):
-    """Half precision is computed in float32."""
-    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
 def _log(x, base):
@@ -341,16 +333,29 @@ def _log(x, base):
     return torch.log(x) if base == math.e else torch.log(x) / math.log(base)
 
 
-def _times_log_ratio(p, q, base):
-    """p log(p / q), where 0 log(0 / q) = 0, and inf where q = 0 < p.
+def _log_or_0(p, base):
+    """log p, and 0 where p = 0.
 
-    ``torch.where`` acts on the input of each logarithm, not on its result: a branch not taken would still send NaN back.
+    ``torch.where`` acts on the input of the logarithm, not on its result: a branch not taken would still send NaN back.
     """
-    log_p = _log(torch.where(p > 0, p, 1), base)
+    return _log(torch.where(p > 0, p, 1), base)
+
+
+def _times_log_ratio(p, q, base):
+    """p log(p / q), where 0 log(0 / q) = 0, and inf where q = 0 < p."""
     log_q = _log(torch.where((p > 0) | (q > 0), q, 1), base)
-    near = (p - q).abs() < q / 2  # here log p - log q would cancel, and log1p does not
+    return p * _without_cancelling(_log_or_0(p, base) - log_q, p, q, base)
+
+
+def _without_cancelling(log_ratio, p, q, base):
+    """`log_ratio`, which is log p - log q, with the value of log1p where p is so near q that the difference cancels.
+
+    The gradient stays that of the logarithms: that of a quotient holds p / q / q, which overflows for a tiny q.
+    """
+    p, q, plain = p.detach(), q.detach(), log_ratio.detach()
+    near = (p - q).abs() < q / 2
     delta = torch.where(near, p - q, 0) / torch.where(near, q, 1)
-    return p * torch.where(near, torch.log1p(delta) / math.log(base), log_p - log_q)
+    return log_ratio + torch.where(near, torch.log1p(delta) / math.log(base) - plain, 0)
 
 
 def _not_negative(x):

@@ -3,6 +3,7 @@
 import torch
 
 from lossnotes import _checks
+from lossnotes._numeric import wide
 
 
 def softmax(input, dim, *, temperature=1.0):
@@ -88,15 +89,15 @@ def _log_softmax(fn, input, dim, temperature):
     _checks.is_floating_tensor(fn, "input", input)
     _checks.is_dim(fn, "input", input, dim)
     _checks.is_number_above(fn, "temperature", temperature, 0)
-    z = input.float() if input.dtype in (torch.float16, torch.bfloat16) else input
+    z = wide(input)
     if z.numel() == 0:
-        return z / temperature
+        return z.clone()
     # Softmax does not change when all scores move together. Move the largest to 0, and no exponential overflows.
     largest, k = z.detach().max(dim, keepdim=True)
-    z = (z - largest) / temperature
+    # A temperature below what the dtype holds would be 0 there, and 0 / 0 is NaN.
+    z = (z - largest) / max(float(temperature), torch.finfo(z.dtype).tiny)
     top = z.gather(dim, k)
     others = z.exp().scatter(dim, k, 0).sum(dim, keepdim=True)
-    # log(1 + others) loses a small `others`, and so does 1 - p in the gradient of a confident score: log1p keeps the first,
-    # and a formula for the largest score by itself, -log(1 + sum of e^(z_j - z_k) over the others), the second.
-    log_p = z - torch.log1p(others + torch.expm1(top))
+    log_p = z - torch.log(others + top.exp())
+    # For the largest score this is -log(1 + others), which loses a small `others`, in the value and in the gradient.
     return log_p.scatter(dim, k, 0 - torch.log1p(others * torch.exp(-top)))

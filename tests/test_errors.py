@@ -147,12 +147,19 @@ BAD_CALLS = [
     (
         lambda: ln.entropy(1.0),
         ValueError,
-        "entropy: p is a single number; expected at least one dimension. Try p.reshape(1).",
+        "entropy: p is a single number; expected a distribution, at least one dimension. "
+        "Try torch.stack([p, 1 - p]) if it is the probability of one of two cases.",
     ),
     (
-        lambda: ln.softmax(torch.tensor(1.0), 0),
+        lambda: ln.kl_divergence(HALF, 0.5),
         ValueError,
-        "softmax: input is a single number; expected at least one dimension. Try input.reshape(1).",
+        "kl_divergence: q is a single number; expected a distribution, at least one dimension. "
+        "Try torch.stack([q, 1 - q]) if it is the probability of one of two cases.",
+    ),
+    (
+        lambda: ln.softmax(torch.tensor(1.0), 1),
+        ValueError,
+        "softmax: dim is 1 but input has shape (); expected a dim from -1 to 0. Try dim=-1.",
     ),
     (
         lambda: ln.entropy(HALF, dim=1),
@@ -368,7 +375,6 @@ def test_a_number_just_above_1_is_not_called_1():
         (ln.softmax, {"input": [0.5, 1.5]}, {"dim": 0}),
         (ln.softmax, {"input": torch.tensor([1, 2])}, {"dim": 0}),
         (ln.softmax, {"input": torch.tensor([1, 2j])}, {"dim": 0}),
-        (ln.softmax, {"input": torch.tensor(1.0)}, {"dim": 0}),
     ],
 )
 def test_the_fix_works(fn, inputs, options):

@@ -550,3 +550,9 @@ def test_is_exported_and_takes_its_options_by_keyword(name, args):
     parameters = inspect.signature(getattr(ln, name)).parameters.values()
     keywords = {p.name: p.default for p in parameters if p.kind == p.KEYWORD_ONLY}
     assert keywords == ({"base": math.e} if name in ["information_content", *OF_JOINT] else {"dim": -1, "base": math.e})
+
+
+def test_eight_bits_of_precision_are_enough_to_be_accepted():
+    p = torch.tensor([0.5, 0.25, 0.25]).to(torch.float8_e4m3fn)
+    assert ln.entropy(p).dtype == p.dtype
+    assert ln.entropy(p).float() == torch.tensor(1.5 * math.log(2)).to(p.dtype).float()

@@ -244,3 +244,10 @@ def test_is_exported_and_takes_its_temperature_by_keyword(name):
     assert list(parameters) == ["input", "dim", "temperature"]
     assert parameters["temperature"].kind is inspect.Parameter.KEYWORD_ONLY
     assert parameters["temperature"].default == 1
+
+
+@pytest.mark.parametrize("dim", [0, -1])
+def test_a_single_score_is_certain_as_in_pytorch(dim):
+    score = torch.tensor(3.0)
+    assert ln.softmax(score, dim) == torch.softmax(score, dim) == 1
+    assert ln.log_softmax(score, dim) == torch.log_softmax(score, dim) == 0
