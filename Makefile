@@ -2,6 +2,7 @@
 # make test    run everything that guards it
 # make lab     open the notebooks in JupyterLab
 # make notebooks   execute the notebooks and store their outputs in the normal form
+# make mutants     break the package in hundreds of small ways, and list the ways that no test notices (half an hour)
 # make lock    write requirements.txt anew from pyproject.toml
 # make clean   remove what was built; `make clean-all` also removes the environment
 
@@ -12,7 +13,7 @@ READY := $(VENV)/.ready
 # A plain `make book` warns; `make book BOOKFLAGS="--all -W -n --keep-going"` rebuilds every page and fails on a warning.
 BOOKFLAGS ?=
 
-.PHONY: book test lab notebooks lock clean clean-all
+.PHONY: book test lab notebooks mutants lock clean clean-all
 
 book: $(READY)
 	$(BIN)/jupyter-book build $(BOOKFLAGS) .
@@ -37,6 +38,11 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+mutants: $(READY)
+	@$(BIN)/python -c "import importlib.metadata as m; m.version('mutmut')" 2>/dev/null || $(BIN)/pip install --quiet mutmut==3.8.1 -c requirements.txt
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run
+	$(BIN)/mutmut results
+
 lock:
 	rm -rf _build/lock && $(PYTHON) -m venv _build/lock
 	_build/lock/bin/pip install --quiet --no-compile "torch==2.13.0" ".[book,dev]"
@@ -44,7 +50,7 @@ lock:
 	mv _build/lock.txt requirements.txt && rm -rf _build/lock
 
 clean:
-	rm -rf _build dist
+	rm -rf _build dist mutants
 
 clean-all: clean
 	rm -rf $(VENV)

@@ -1,7 +1,11 @@
 """Loss functions you can read, and trust. Each is a formula of the book Loss Notes, as code that survives real inputs."""
 
+from lossnotes import naive
 from lossnotes._checks import strict
+from lossnotes.classification import binary_cross_entropy_with_logits, cross_entropy, nll_loss
 from lossnotes.device import default_device
+from lossnotes.focal import sigmoid_focal_loss, softmax_focal_loss
+from lossnotes.hinge import hinge_loss, multiclass_hinge_loss
 from lossnotes.information import (
     conditional_entropy,
     cross_entropy_between,
@@ -11,18 +15,46 @@ from lossnotes.information import (
     kl_divergence,
     mutual_information,
 )
-from lossnotes.softmax import log_softmax, softmax
+from lossnotes.modules import (
+    BCEWithLogitsLoss,
+    CrossEntropyLoss,
+    HingeLoss,
+    MSELoss,
+    MulticlassHingeLoss,
+    NLLLoss,
+    SigmoidFocalLoss,
+    SoftmaxFocalLoss,
+)
+from lossnotes.regression import mse_loss
+from lossnotes.scores import log_softmax, softmax
 
 __all__ = [
+    "BCEWithLogitsLoss",
+    "CrossEntropyLoss",
+    "HingeLoss",
+    "MSELoss",
+    "MulticlassHingeLoss",
+    "NLLLoss",
+    "SigmoidFocalLoss",
+    "SoftmaxFocalLoss",
+    "binary_cross_entropy_with_logits",
     "conditional_entropy",
+    "cross_entropy",
     "cross_entropy_between",
     "default_device",
     "entropy",
+    "hinge_loss",
     "information_content",
     "jensen_shannon_divergence",
     "kl_divergence",
     "log_softmax",
+    "mse_loss",
+    "multiclass_hinge_loss",
     "mutual_information",
+    "naive",
+    "nll_loss",
+    "sigmoid_focal_loss",
     "softmax",
+    "softmax_focal_loss",
     "strict",
 ]

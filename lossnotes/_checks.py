@@ -103,7 +103,7 @@ def is_number_above(fn, name, x, low):
 
 def is_one_of(fn, name, x, choices):
     """`x` is one of a few names."""
-    if x not in list(choices):
+    if not isinstance(x, str) or x not in choices:
         raise ValueError(
             f"{fn}: {name} is {x!r}; expected one of {', '.join(map(repr, choices))}. Try {name}={next(iter(choices))!r}."
         )
@@ -177,9 +177,7 @@ def are_probabilities(fn, name, p, dim=-1):
             fix = f"{name} / {name}.sum(dim={dim}, keepdim=True) if these are counts"
         elif math.isnan(value):
             fix = f"{name}.isnan().nonzero() to find where NaN comes in"
-        shown = f"{value:.4g}"
-        shown = f"1 + {value - 1:.2g}" if shown == "1" else shown  # "p is 1" would be no reason to complain
-        raise ValueError(f"{fn}: {at(name, index)} is {shown}; a probability lies in [0, 1]. Try {fix}.")
+        raise ValueError(f"{fn}: {at(name, index)} is {_shown(value)}; a probability lies in [0, 1]. Try {fix}.")
 
 
 # How far from 1 a sum of correctly rounded probabilities may honestly be. A float64 row may have passed through float32.
@@ -215,6 +213,256 @@ def is_joint(fn, joint):
             f"Try joint[:, None] * conditional."
         )
     is_distribution(fn, "joint", joint, (-2, -1))
+
+
+def is_number_from(fn, name, x, low):
+    """`x` is a finite number, `low` or more."""
+    if not isinstance(x, numbers.Real) or isinstance(x, bool):
+        raise TypeError(f"{fn}: {name} is {_a(type(x).__name__)}; expected a number. Try {name}={low + 1:.1f}.")
+    if not low <= x < math.inf:
+        raise ValueError(f"{fn}: {name} is {x}; expected a finite number, {low} or more. Try {name}={low + 1:.1f}.")
+
+
+def is_integer(fn, name, x, usual):
+    """`x` is an integer."""
+    if not isinstance(x, numbers.Integral) or isinstance(x, bool):
+        raise TypeError(f"{fn}: {name} is {_a(type(x).__name__)}; expected an integer. Try {name}={usual}.")
+
+
+def is_share(fn, name, x):
+    """`x` is a number from 0 to 1."""
+    if not isinstance(x, numbers.Real) or isinstance(x, bool):
+        raise TypeError(f"{fn}: {name} is {_a(type(x).__name__)}; expected a number. Try {name}=0.1.")
+    if not 0 <= x <= 1:
+        raise ValueError(f"{fn}: {name} is {x}; expected a number from 0 to 1. Try {name}=0.1.")
+
+
+def is_reduction(fn, reduction):
+    """`reduction` is one of PyTorch's three."""
+    is_one_of(fn, "reduction", reduction, ("mean", "sum", "none"))
+
+
+def share_a_device(fn, input, **others):
+    """Every tensor is where `input` is."""
+    for name, x in others.items():
+        if x.device != input.device:
+            raise ValueError(
+                f"{fn}: input is on {input.device} but {name} is on {x.device}; expected one device. "
+                f"Try {name}.to(input.device)."
+            )
+
+
+def is_same_shape(fn, input, target):
+    """`target` has the shape of `input`. (N,) against (N, 1) would make N × N losses without a word."""
+    if input.shape == target.shape:
+        return
+    said = f"{fn}: input has shape {tuple(input.shape)} but target has shape {tuple(target.shape)}; "
+    try:
+        said += f"they would broadcast to {tuple(torch.broadcast_shapes(input.shape, target.shape))}."
+    except RuntimeError:
+        said += "expected the same shape."
+    shorter, longer = sorted((("input", input), ("target", target)), key=lambda pair: pair[1].numel())
+    fix = f"target of shape {tuple(input.shape)}"
+    if input.shape == target.shape[::-1] and 1 not in input.shape:
+        fix = "target.mT" if input.ndim == 2 else "target.permute(*reversed(range(target.ndim)))"
+    elif input.numel() == target.numel():
+        fix = "target.reshape(input.shape)"
+        for name, long, short in (("target", target, input), ("input", input, target)):
+            for d in range(long.ndim):
+                if long.shape[d] == 1 and long.shape[:d] + long.shape[d + 1 :] == short.shape:
+                    fix = f"{name}.squeeze({d})"
+    elif "broadcast" in said and torch.broadcast_shapes(input.shape, target.shape) == longer[1].shape:
+        fix = "target.expand_as(input) if that is meant" if longer[0] == "input" else "input.expand_as(target)"
+    elif input.ndim == target.ndim > 0 and input.shape[1:] == target.shape[1:]:
+        fix = f"{longer[0]}[: len({shorter[0]})] if they are in the same order"
+    raise ValueError(f"{said} Try {fix}.")
+
+
+def is_floating_pair(fn, input, target):
+    """Predictions, and as many targets of the same kind."""
+    is_floating_tensor(fn, "input", input)
+    is_floating_tensor(fn, "target", target)
+    share_a_device(fn, input, target=target)
+    is_same_shape(fn, input, target)
+
+
+def is_binary(fn, input, target):
+    """Scores, and for each a probability of yes."""
+    is_floating_pair(fn, input, target)
+    if not values_can_be_read(target):
+        return
+    y = wide(target.detach())
+    wrong = ~((y >= 0) & (y <= 1))
+    if wrong.any():
+        index = first(wrong)
+        value = y[tuple(index)].item()
+        fix = "torch.sigmoid(target) if these are scores"
+        if value > 1:
+            fix = "target / target.max() if these are on another scale"
+        if math.isnan(value):
+            fix = "target.isnan().nonzero() to find where NaN comes in"
+        elif -1e-4 < value < 1 + 1e-4:
+            fix = "target.clamp(0, 1) if this is rounding"
+        if bool(((y == -1) | (y == 1)).all()):
+            fix = "(target + 1) / 2 for targets of -1 and +1"
+        raise ValueError(f"{fn}: {at('target', index)} is {_shown(value)}; expected a value in [0, 1]. Try {fix}.")
+
+
+def are_signs(fn, input, target):
+    """Scores, and for each -1 or +1."""
+    is_floating_tensor(fn, "input", input)
+    if not isinstance(target, torch.Tensor):
+        raise TypeError(f"{fn}: target is {_a(type(target).__name__)}; expected a tensor. Try torch.as_tensor(target).")
+    if target.is_complex() or target.dtype == torch.bool:
+        fix = "target.real" if target.is_complex() else "2 * target.float() - 1"
+        raise TypeError(f"{fn}: target has dtype {target.dtype}; expected real numbers, -1 and +1. Try {fix}.")
+    share_a_device(fn, input, target=target)
+    is_same_shape(fn, input, target)
+    if not values_can_be_read(target):
+        return
+    y = wide(target)  # as a uint8, -1 would be 255
+    wrong = (y != 1) & (y != -1)
+    if wrong.any():
+        index = first(wrong)
+        value = y[tuple(index)].item()
+        fix = "target.sign() if its sign is the answer"
+        if bool(((y == 0) | (y == 1)).all()):
+            fix = f"2 * {'target' if target.dtype.is_signed else 'target.int()'} - 1 for targets of 0 and 1"
+        elif y.isnan().any():
+            fix = "target.isnan().nonzero() to find where NaN comes in"
+        elif (y == 0).any():
+            fix = "input[target != 0] and target[target != 0] if 0 is no answer"
+        raise ValueError(f"{fn}: {at('target', index)} is {_shown(value)}; expected -1 or +1. Try {fix}.")
+
+
+def broadcasts_to_input(fn, name, x, input):
+    """Weights that can be multiplied with the losses and change no shape, or None."""
+    if x is None:
+        return
+    is_floating_tensor(fn, name, x)
+    share_a_device(fn, input, **{name: x})
+    try:
+        fits = torch.broadcast_shapes(x.shape, input.shape) == input.shape
+    except RuntimeError:
+        fits = False
+    if not fits:
+        fix = f"{name} of shape {tuple(input.shape[-1:])}"
+        if x.ndim == 1 and input.ndim == 2 and x.shape == input.shape[:1]:
+            fix = f"{name}.unsqueeze(1)"
+        raise ValueError(
+            f"{fn}: {name} has shape {tuple(x.shape)} but input has shape {tuple(input.shape)}; expected a shape that "
+            f"broadcasts to that of input. Try {fix}."
+        )
+
+
+def is_classification(fn, input, target, weight=None, *, probabilities=False):
+    """Scores of C classes, the right class of each (or the probability of each class), a weight for each class."""
+    is_floating_tensor(fn, "input", input)
+    if input.ndim == 0:
+        raise ValueError(f"{fn}: input is a single number; expected shape (C,), (N, C) or (N, C, ...). Try input[None].")
+    if not isinstance(target, torch.Tensor):
+        raise TypeError(f"{fn}: target is {_a(type(target).__name__)}; expected a tensor. Try torch.as_tensor(target).")
+    share_a_device(fn, input, target=target)
+    dim = 0 if input.ndim == 1 else 1
+    wanted = input.shape[:dim] + input.shape[dim + 1 :]
+    shapes = f"input has shape {tuple(input.shape)} but target has shape {tuple(target.shape)}"
+    if target.is_floating_point() and not (probabilities and target.shape == input.shape):
+        if probabilities and target.shape != wanted:
+            raise ValueError(
+                f"{fn}: {shapes}; expected {tuple(input.shape)} for class probabilities, {tuple(wanted)} for class "
+                f"indices. Try {_to_classes(input, target, wanted, dim)}."
+            )
+        fix = "target.long()" if target.shape == wanted else _to_classes(input, target, wanted, dim)
+        fix = f"target.argmax(dim={dim})" if target.shape == input.shape else fix
+        raise TypeError(f"{fn}: target has dtype {target.dtype}; expected class indices, torch.int64. Try {fix}.")
+    if target.is_complex() or target.dtype == torch.bool:
+        fix = "target.real.long()" if target.is_complex() else "target.long()"
+        if target.dtype == torch.bool and target.shape == input.shape:
+            fix = f"target.long().argmax(dim={dim}) for one-hot rows"
+        raise TypeError(f"{fn}: target has dtype {target.dtype}; expected class indices, torch.int64. Try {fix}.")
+    if not target.is_floating_point() and target.shape != wanted:
+        fix = _to_classes(input, target, wanted, dim)
+        raise ValueError(f"{fn}: {shapes}; expected class indices of shape {tuple(wanted)}. Try {fix}.")
+    if weight is not None:
+        is_floating_tensor(fn, "weight", weight)
+        share_a_device(fn, input, weight=weight)
+        if weight.shape != input.shape[dim : dim + 1]:
+            raise ValueError(
+                f"{fn}: weight has shape {tuple(weight.shape)} but input has {input.shape[dim]} classes; expected shape "
+                f"({input.shape[dim]},), one weight a class. Try torch.ones({input.shape[dim]})."
+            )
+
+
+def are_classes(fn, input, target, ignore_index=None):
+    """Every target is a class or `ignore_index`."""
+    if not values_can_be_read(target):
+        return
+    classes = input.shape[0 if input.ndim == 1 else 1]
+    wrong = (target < 0) | (target >= classes)
+    if ignore_index is not None:
+        wrong = wrong & (target != ignore_index)
+    if wrong.any():
+        index = first(wrong)
+        value = target[tuple(index)].item()
+        fix = f"input with {value + 1} classes"
+        if value == classes and target.min() > 0:
+            fix = "target - 1 if the classes count from 1"
+        elif value < 0 and ignore_index is not None:
+            fix = f"ignore_index={value} if such targets should not count"
+        elif value < 0:
+            fix = "input[target >= 0] and target[target >= 0] if such targets should not count"
+        wanted = f"a class from 0 to {classes - 1}" if classes else "no target, as input has no class"
+        raise ValueError(f"{fn}: {at('target', index)} is {value}; expected {wanted}. Try {fix}.")
+
+
+def are_class_probabilities(fn, target, ignore_index):
+    """Probabilities of the classes as targets; as in PyTorch they need not sum to 1."""
+    if ignore_index >= 0:
+        raise ValueError(
+            f"{fn}: ignore_index is {ignore_index} but target has dtype {target.dtype}; expected class indices with it. "
+            f"Try target.argmax(dim={1 if target.ndim > 1 else 0})."
+        )
+    are_probabilities(fn, "target", target, 1 if target.ndim > 1 else 0)
+
+
+def are_not_probabilities(fn, input):
+    """No row of log-probabilities is a row of plain probabilities, which lie in [0, 1] and sum to 1."""
+    if not values_can_be_read(input) or input.numel() == 0:
+        return
+    dim = 0 if input.ndim == 1 else 1
+    p = wide(input.detach())
+    plain = ((p >= 0) & (p <= 1)).all(dim) & ((p.sum(dim) - 1).abs() < _SUM_TOLERANCE.get(input.dtype, 0.1))
+    if plain.any():
+        row = list(map(str, first(plain)))
+        row.insert(dim, ":")
+        raise ValueError(
+            f"{fn}: input[{', '.join(row)}] lies in [0, 1] and sums to 1, as probabilities do; expected log-probabilities. "
+            f"Try input.log(), or cross_entropy on the scores."
+        )
+
+
+def _shown(value):
+    """Four digits, but not "1" for a value next to 1: that would be no reason to complain."""
+    shown = f"{value:.4g}"
+    return f"1 + {value - 1:.2g}" if shown == "1" and value > 1 else f"1 - {1 - value:.2g}" if shown == "1" else shown
+
+
+def _to_classes(input, target, wanted, dim):
+    """What makes class indices of shape `wanted`, or class probabilities, of a target that has another shape."""
+    one = [d for d in range(target.ndim) if target.shape[d] == 1]
+    floats = target.is_floating_point()
+    fix = f"target of shape {tuple(wanted)}"
+    if target.shape == input.shape:
+        fix = f"target.argmax(dim={dim}) for one-hot rows"
+    elif target.numel() == wanted.numel() and target.ndim == len(wanted) + 1 and one:
+        fix = f"target.squeeze({one[-1]})" + ".long()" * floats
+    elif target.numel() == wanted.numel():
+        fix = f"target.reshape({tuple(wanted)})" + ".long()" * floats
+    elif target.ndim == input.ndim > 2 and target.movedim(-1, 1).shape == input.shape:
+        fix = "target.movedim(-1, 1)" if floats else "target.argmax(dim=-1) for one-hot rows"
+    elif target.ndim == input.ndim == 2 and target.mT.shape == input.shape:
+        fix = "target.mT" if floats else "target.argmax(dim=0) for one-hot columns"
+    return fix
 
 
 def _a(noun):

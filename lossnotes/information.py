@@ -330,7 +330,7 @@ def _log(x, base):
         return torch.log2(x)
     if base == 10:
         return torch.log10(x)
-    return torch.log(x) if base == math.e else torch.log(x) / math.log(base)
+    return torch.log(x) / math.log(base)
 
 
 def _log_or_0(p, base):
@@ -352,10 +352,10 @@ def _without_cancelling(log_ratio, p, q, base):
 
     The gradient stays that of the logarithms: that of a quotient holds p / q / q, which overflows for a tiny q.
     """
-    p, q, plain = p.detach(), q.detach(), log_ratio.detach()
+    p, q, cancelled = p.detach(), q.detach(), log_ratio.detach()
     near = (p - q).abs() < q / 2
-    delta = torch.where(near, p - q, 0) / torch.where(near, q, 1)
-    return log_ratio + torch.where(near, torch.log1p(delta) / math.log(base) - plain, 0)
+    exact = torch.log1p((p - q) / q) / math.log(base)
+    return log_ratio + torch.where(near, exact - cancelled, 0)
 
 
 def _not_negative(x):

@@ -1,5 +1,3 @@
-import os
-
 import hypothesis
 import pytest
 import torch
@@ -10,24 +8,26 @@ import lossnotes as ln
 hypothesis.settings.register_profile("lossnotes", derandomize=True, deadline=None, database=None, max_examples=60)
 hypothesis.settings.load_profile("lossnotes")
 
-if "PYTEST_XDIST_WORKER" in os.environ:
-    torch.set_num_threads(1)  # the workers already use every core
-
-DEVICES = ["cpu"] + [name for name in [str(ln.default_device())] if name != "cpu"]
-PLACES = [(device, dtype) for device in DEVICES for dtype in (torch.float64, torch.float32)]
-PLACES = [(device, dtype) for device, dtype in PLACES if not device.startswith("mps") or dtype != torch.float64]
+torch.set_num_threads(1)  # the workers of xdist already use every core, and the tensors here are small
 
 
-@pytest.fixture(params=DEVICES, scope="session")
-def device(request):
-    """Every device that the tests can reach, as a string."""
-    return request.param
+def devices():
+    """Every device that the tests can reach, as strings."""
+    return list(dict.fromkeys(["cpu", str(ln.default_device())]))
 
 
-@pytest.fixture(params=PLACES, ids=lambda place: f"{place[0]}-{place[1]}".replace("torch.", ""), scope="session")
-def place(request):
+def places():
     """Every (device, dtype) that has an accuracy of its own: float64 and float32, but float32 alone on mps."""
-    return request.param
+    pairs = [(device, dtype) for device in devices() for dtype in (torch.float64, torch.float32)]
+    return [(device, dtype) for device, dtype in pairs if not device.startswith("mps") or dtype != torch.float64]
+
+
+def pytest_generate_tests(metafunc):
+    # Here and not in fixtures with params: a mutant of default_device may fail a test, but must not fail this import.
+    if "device" in metafunc.fixturenames:
+        metafunc.parametrize("device", devices())
+    if "place" in metafunc.fixturenames:
+        metafunc.parametrize("place", places(), ids=lambda place: f"{place[0]}-{place[1]}".replace("torch.", ""))
 
 
 def pytest_itemcollected(item):

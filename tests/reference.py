@@ -4,6 +4,8 @@ Every function takes and returns plain (nested) lists of mpf. A gradient follows
 a true slope is infinite or undefined (p = 0 in p log p) the gradient is an infinity or NaN here too.
 """
 
+import functools
+
 import mpmath
 import torch
 from mpmath import mpf
@@ -129,6 +131,121 @@ def log_softmax(z, temperature=1):
 def log_softmax_gradient(z, temperature=1):
     p = softmax(z, temperature)
     return [[((i == j) - b) / mpf(temperature) for j, b in enumerate(p)] for i in range(len(p))]
+
+
+# --- losses: of one row of scores and its target, or of one score; the slopes are those of the scores
+
+
+def sigmoid(z):
+    return 1 / (1 + mpmath.exp(-z))
+
+
+@functools.cache
+def _of_classes(z):
+    """Probabilities, their logarithms, and 1 - p without the subtraction."""
+    scores = [mpmath.exp(a) for a in z]
+    total = mpmath.fsum(scores)
+    others = [mpmath.fsum(scores[:i] + scores[i + 1 :]) for i in range(len(z))]
+    return [a / total for a in scores], [a - mpmath.log(total) for a in z], [a / total for a in others]
+
+
+def weights(weight, z):
+    return [mpf(1)] * len(z) if weight is None else weight
+
+
+def nll_loss(log_p, target, weight=None, ignore_index=-100):
+    return mpf(0) if target == ignore_index else -weights(weight, log_p)[target] * log_p[target]
+
+
+def nll_loss_gradient(log_p, target, weight=None, ignore_index=-100):
+    return [-w * (i == target and target != ignore_index) for i, w in enumerate(weights(weight, log_p))]
+
+
+def _shares(z, target, weight, label_smoothing):
+    """What each class counts for."""
+    y = target if isinstance(target, list) else [mpf(i == target) for i in range(len(z))]
+    e = mpf(label_smoothing)
+    return [w * ((1 - e) * a + e / len(z)) for w, a in zip(weights(weight, z), y)]
+
+
+def cross_entropy(z, target, weight=None, ignore_index=-100, label_smoothing=0):
+    if target == ignore_index:
+        return mpf(0)
+    _, log_p, _ = _of_classes(tuple(z))
+    return -mpmath.fsum(y * a for y, a in zip(_shares(z, target, weight, label_smoothing), log_p))
+
+
+def cross_entropy_gradient(z, target, weight=None, ignore_index=-100, label_smoothing=0):
+    if target == ignore_index:
+        return [mpf(0)] * len(z)
+    p, _, _ = _of_classes(tuple(z))
+    shares = _shares(z, target, weight, label_smoothing)
+    return [mpmath.fsum(shares) * a - y for a, y in zip(p, shares)]
+
+
+def binary_cross_entropy_with_logits(z, y, weight=1, pos_weight=1):
+    return weight * (pos_weight * y * mpmath.log(1 + mpmath.exp(-z)) + (1 - y) * mpmath.log(1 + mpmath.exp(z)))
+
+
+def binary_cross_entropy_with_logits_gradient(z, y, weight=1, pos_weight=1):
+    return weight * (-pos_weight * y * sigmoid(-z) + (1 - y) * sigmoid(z))
+
+
+def mse_loss(x, y):
+    return (x - y) ** 2
+
+
+def mse_loss_gradient(x, y):
+    return 2 * (x - y)
+
+
+def hinge_loss(z, y, margin=1):
+    return max(mpf(0), margin - y * z)
+
+
+def hinge_loss_gradient(z, y, margin=1):
+    return NAN if margin == y * z else -y * (margin > y * z)
+
+
+def multiclass_hinge_loss(z, target, margin=1):
+    return max([mpf(0)] + [margin + a - z[target] for i, a in enumerate(z) if i != target])
+
+
+def multiclass_hinge_loss_gradient(z, target, margin=1):
+    losses = [margin + a - z[target] if i != target else mpf(0) for i, a in enumerate(z)]
+    best = max(losses)
+    if losses.count(best) > 1:  # two classes lead, or one by just the margin
+        return [NAN] * len(z)
+    return [mpf(0) if best == 0 else mpf(-1) if i == target else mpf(a == best) for i, a in enumerate(losses)]
+
+
+def sigmoid_focal_loss(z, y, alpha=None, gamma=2):
+    factor = 1 if alpha is None else alpha * y + (1 - mpf(alpha)) * (1 - y)
+    wrong = y * sigmoid(-z) + (1 - y) * sigmoid(z)
+    return factor * wrong ** mpf(gamma) * binary_cross_entropy_with_logits(z, y)
+
+
+def sigmoid_focal_loss_gradient(z, y, alpha=None, gamma=2):
+    factor = 1 if alpha is None else alpha * y + (1 - mpf(alpha)) * (1 - y)
+    wrong, slope = y * sigmoid(-z) + (1 - y) * sigmoid(z), (1 - 2 * y) * sigmoid(z) * sigmoid(-z)
+    loss, loss_slope = binary_cross_entropy_with_logits(z, y), binary_cross_entropy_with_logits_gradient(z, y)
+    return factor * (gamma * wrong ** (mpf(gamma) - 1) * slope * loss + wrong ** mpf(gamma) * loss_slope)
+
+
+def softmax_focal_loss(z, target, weight=None, gamma=2, ignore_index=-100):
+    if target == ignore_index:
+        return mpf(0)
+    _, log_p, wrong = _of_classes(tuple(z))
+    return -weights(weight, z)[target] * wrong[target] ** mpf(gamma) * log_p[target]
+
+
+def softmax_focal_loss_gradient(z, target, weight=None, gamma=2, ignore_index=-100):
+    if target == ignore_index or len(z) == 1:
+        return [mpf(0)] * len(z)
+    p, log_p, wrong = _of_classes(tuple(z))
+    w, q = weights(weight, z)[target], wrong[target]
+    slope = -w * (q ** mpf(gamma) - gamma * q ** (mpf(gamma) - 1) * p[target] * log_p[target])
+    return [slope * (q if i == target else -a) for i, a in enumerate(p)]
 
 
 # How far a result may lie from the reference, relative to it.

@@ -151,6 +151,37 @@ BAD_CALLS = [
         "Try torch.stack([p, 1 - p]) if it is the probability of one of two cases.",
     ),
     (
+        lambda: ln.kl_divergence(0.5, HALF),
+        ValueError,
+        "kl_divergence: p is a single number; expected a distribution, at least one dimension. "
+        "Try torch.stack([p, 1 - p]) if it is the probability of one of two cases.",
+    ),
+    (
+        lambda: ln.kl_divergence(HALF, HALF, dim=1),
+        ValueError,
+        "kl_divergence: dim is 1 but p has shape (2,); expected a dim from -1 to 0. Try dim=-1.",
+    ),
+    (
+        lambda: ln.softmax(5, 0),
+        TypeError,
+        "softmax: input is an int; expected a tensor. Try torch.as_tensor(input).",
+    ),
+    (
+        lambda: ln.entropy(torch.tensor([1 + 2.4e-7, 0.0])),
+        ValueError,
+        "entropy: p[0] is 1 + 2.4e-07; a probability lies in [0, 1]. Try p.clamp(0, 1) if this is rounding.",
+    ),
+    (
+        lambda: ln.entropy(torch.tensor([1.0, -1e-6])),
+        ValueError,
+        "entropy: p[1] is -1e-06; a probability lies in [0, 1]. Try p.clamp(0, 1) if this is rounding.",
+    ),
+    (
+        lambda: ln.entropy(torch.tensor([0.5, 0.25]).to(torch.float8_e4m3fn)),
+        ValueError,
+        "entropy: p sums to 0.75; a distribution sums to 1. Try p / p.sum(dim=-1, keepdim=True) if these are counts.",
+    ),
+    (
         lambda: ln.kl_divergence(HALF, 0.5),
         ValueError,
         "kl_divergence: q is a single number; expected a distribution, at least one dimension. "

@@ -556,3 +556,8 @@ def test_eight_bits_of_precision_are_enough_to_be_accepted():
     p = torch.tensor([0.5, 0.25, 0.25]).to(torch.float8_e4m3fn)
     assert ln.entropy(p).dtype == p.dtype
     assert ln.entropy(p).float() == torch.tensor(1.5 * math.log(2)).to(p.dtype).float()
+
+
+def test_integers_take_the_dtype_of_the_tensor_beside_them():
+    certain = torch.tensor([1.0, 0.0], dtype=torch.float16)
+    assert ln.cross_entropy_between(certain, torch.tensor([1, 0])).dtype == torch.float16

@@ -1,0 +1,136 @@
+"""Cross-entropy that turns easy examples down."""
+
+import torch
+from torch.nn.functional import logsigmoid
+
+from lossnotes import _checks
+from lossnotes._numeric import class_dim, lead_of_others, reduce, softplus, wide
+from lossnotes.classification import _right_answers, _weighted
+
+
+def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"):
+    r"""Focal loss of yes/no answers: cross-entropy times how wrong the answer was, to a power.
+
+    .. math:: \ell = \alpha_t \, (1 - p_t)^\gamma \, \mathrm{BCE}(z, y), \qquad
+              1 - p_t = y \, \sigma(-z) + (1 - y) \, \sigma(z), \qquad
+              \alpha_t = \alpha y + (1 - \alpha) (1 - y)
+
+    Without alpha and with gamma = 0 it is `binary_cross_entropy_with_logits`. How wrong a hard label was is a constant to the
+    gradient with respect to `target`; that with respect to `input` is exact everywhere.
+
+    Parameters
+    ----------
+    input : tensor, any shape
+        Scores (logits): any real numbers, no sigmoid before.
+    target : tensor of floats, shape of `input`
+        Probabilities of yes in [0, 1]; 0 and 1 for hard labels.
+    alpha : float, optional
+        Weight of yes in [0, 1]; no has 1 - alpha. Off unless given.
+    gamma : float
+        From 0 (plain cross-entropy) on: how strongly easy examples are turned down.
+    reduction : str
+        ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Returns
+    -------
+    tensor, shape () or that of `input`
+        In nats times the factors, in the dtype of `input`.
+
+    Raises
+    ------
+    TypeError
+        `input` or `target` is not a floating-point tensor, or `alpha` or `gamma` is not a number.
+    ValueError
+        Shapes or devices do not agree, a target or `alpha` lies outside [0, 1], `gamma` is negative, or `reduction` is
+        unknown.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> z, y = torch.tensor([3.0, 0.0, -3.0]), torch.ones(3)
+    >>> ln.sigmoid_focal_loss(z, y, gamma=2.0, reduction="none")
+    tensor([1.0928e-04, 1.7329e-01, 2.7663e+00])
+
+    References
+    ----------
+    Lin, T.-Y., Goyal, P., Girshick, R., He, K., and Dollár, P., "Focal Loss for Dense Object Detection", 2017.
+    """
+    fn = "sigmoid_focal_loss"
+    _checks.is_reduction(fn, reduction)
+    _checks.is_number_from(fn, "gamma", gamma, 0)
+    if alpha is not None:
+        _checks.is_share(fn, "alpha", alpha)
+    _checks.is_binary(fn, input, target)
+    z, y = wide(input), wide(target)
+    loss = y * softplus(-z) + (1 - y) * softplus(z)
+    if gamma != 0:
+        loss = torch.exp(gamma * _log_wrongness(z, y)) * loss
+    if alpha is not None:
+        loss = (alpha * y + (1 - alpha) * (1 - y)) * loss
+    return reduce(loss, reduction).to(input.dtype)
+
+
+def softmax_focal_loss(input, target, weight=None, *, gamma=2.0, ignore_index=-100, reduction="mean"):
+    r"""Focal loss of classes: cross-entropy times how improbable the right class seemed, to a power.
+
+    .. math:: \ell_n = w_{t_n} \, (1 - p_{n,t_n})^\gamma \, (-\log p_{n,t_n}), \qquad p_n = \mathrm{softmax}(z_n)
+
+    With gamma = 0 it is `cross_entropy`, weighted mean included.
+
+    Parameters
+    ----------
+    input : tensor, shape (C,), (N, C) or (N, C, d1, ...)
+        Scores (logits): any real numbers, no softmax before.
+    target : tensor of int64, shape (), (N,) or (N, d1, ...)
+        Indices of the right classes, 0 to C - 1, or `ignore_index`.
+    weight : tensor, shape (C,), optional
+        Weights of the classes; 1 unless given.
+    gamma : float
+        From 0 (plain cross-entropy) on: how strongly easy examples are turned down.
+    ignore_index : int
+        Targets of this value count for nothing.
+    reduction : str
+        ``"mean"`` (weighted, over the targets that count), ``"sum"`` or ``"none"``.
+
+    Returns
+    -------
+    tensor, shape () or that of `target`
+        In nats times the factors, in the dtype of `input`. A mean over nothing is NaN, as in PyTorch.
+
+    Raises
+    ------
+    TypeError
+        `input` or `weight` is not a floating-point tensor, `target` is not a tensor of integers, or `gamma` is not a number.
+    ValueError
+        Shapes or devices do not agree, a target is no class, `gamma` is negative, or `reduction` is unknown.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.softmax_focal_loss(torch.tensor([[2.0, 0.0, 0.0]]), torch.tensor([0]), gamma=2.0)
+    tensor(0.0109)
+
+    References
+    ----------
+    Lin, T.-Y., Goyal, P., Girshick, R., He, K., and Dollár, P., "Focal Loss for Dense Object Detection", 2017.
+    """
+    fn = "softmax_focal_loss"
+    _checks.is_reduction(fn, reduction)
+    _checks.is_number_from(fn, "gamma", gamma, 0)
+    _checks.is_integer(fn, "ignore_index", ignore_index, -100)
+    _checks.is_classification(fn, input, target, weight)
+    target = target.long()  # as a uint8, -100 would be 156
+    _checks.are_classes(fn, input, target, ignore_index)
+    index, share = _right_answers(input, target, weight, ignore_index)
+    lead = lead_of_others(wide(input), index, class_dim(input))
+    # 1 - p is the sigmoid of the lead, and its power is taken in logarithms: no 1 - p cancels, and no power of 0 has an
+    # infinite slope.
+    loss = torch.exp(gamma * logsigmoid(lead)) * softplus(lead)
+    return _weighted(loss, share, target != ignore_index, reduction).to(input.dtype)
+
+
+def _log_wrongness(z, y):
+    """log(1 - p_t). For a hard label the logarithm of a sigmoid, which never underflows; for a soft one the sum is above 0."""
+    hard = (y == 0) | (y == 1)
+    soft = torch.where(hard, 1, y * torch.sigmoid(-z) + (1 - y) * torch.sigmoid(z))
+    return torch.where(hard, logsigmoid(torch.where(y == 1, -z, z)), torch.log(soft))

@@ -1,0 +1,103 @@
+"""Losses that ask for a margin and then for nothing more."""
+
+import torch
+
+from lossnotes import _checks
+from lossnotes._numeric import class_dim, reduce, wide
+
+
+def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
+    r"""Hinge loss of a yes/no answer.
+
+    .. math:: \ell = \max(0, m - y z)
+
+    Parameters
+    ----------
+    input : tensor, any shape
+        Scores: any real numbers.
+    target : tensor, shape of `input`
+        -1 for no and +1 for yes, as floats or integers.
+    margin : float
+        The lead m that a right answer should have, at least 0.
+    reduction : str
+        ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Returns
+    -------
+    tensor, shape () or that of `input`
+        In the unit of the scores, in the dtype of `input`.
+
+    Raises
+    ------
+    TypeError
+        `input` is not a floating-point tensor, `target` is not a tensor, or `margin` is not a number.
+    ValueError
+        Shapes or devices do not agree, a target is neither -1 nor +1, `margin` is negative, or `reduction` is unknown.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.hinge_loss(torch.tensor([2.0, 0.5, -1.0]), torch.tensor([1, 1, 1]), reduction="none")
+    tensor([0.0000, 0.5000, 2.0000])
+
+    References
+    ----------
+    Cortes, C., and Vapnik, V., "Support-Vector Networks", 1995.
+    """
+    fn = "hinge_loss"
+    _checks.is_reduction(fn, reduction)
+    _checks.is_number_from(fn, "margin", margin, 0)
+    _checks.are_signs(fn, input, target)
+    z = wide(input)
+    return reduce(torch.relu(margin - target.to(z.dtype) * z), reduction).to(input.dtype)
+
+
+def multiclass_hinge_loss(input, target, *, margin=1.0, reduction="mean"):
+    r"""Hinge loss of Crammer and Singer: the right class should lead the best of the others by a margin.
+
+    .. math:: \ell_n = \max\big(0, m + \max_{j \ne t_n} z_{n,j} - z_{n,t_n}\big)
+
+    ``torch.nn.functional.multi_margin_loss`` is another: it sums over the other classes, and divides by C.
+
+    Parameters
+    ----------
+    input : tensor, shape (C,), (N, C) or (N, C, d1, ...)
+        Scores: any real numbers.
+    target : tensor of int64, shape (), (N,) or (N, d1, ...)
+        Indices of the right classes, 0 to C - 1.
+    margin : float
+        The lead m that the right class should have, at least 0.
+    reduction : str
+        ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Returns
+    -------
+    tensor, shape () or that of `target`
+        In the unit of the scores, in the dtype of `input`.
+
+    Raises
+    ------
+    TypeError
+        `input` is not a floating-point tensor, `target` is not a tensor of integers, or `margin` is not a number.
+    ValueError
+        Shapes or devices do not agree, a target is no class, `margin` is negative, or `reduction` is unknown.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.multiclass_hinge_loss(torch.tensor([[2.0, 1.5, -1.0]]), torch.tensor([0]))
+    tensor(0.5000)
+
+    References
+    ----------
+    Crammer, K., and Singer, Y., "On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines", 2001.
+    """
+    fn = "multiclass_hinge_loss"
+    _checks.is_reduction(fn, reduction)
+    _checks.is_number_from(fn, "margin", margin, 0)
+    _checks.is_classification(fn, input, target)
+    _checks.are_classes(fn, input, target)
+    z, dim = wide(input), class_dim(input)
+    index = target.long().unsqueeze(dim)
+    ahead = (z - z.gather(dim, index)).scatter(dim, index, torch.finfo(z.dtype).min)
+    return reduce(torch.relu(margin + ahead.amax(dim)), reduction).to(input.dtype)

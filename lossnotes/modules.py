@@ -1,0 +1,204 @@
+"""The losses as modules. Each holds the options of its function and calls it."""
+
+import torch
+
+from lossnotes import classification, focal, hinge, regression
+
+
+class _Loss(torch.nn.Module):
+    """Options as attributes; tensors as buffers, so that ``.to(device)`` moves them."""
+
+    def __init__(self, **options):
+        super().__init__()
+        self._names = tuple(options)
+        for name, option in options.items():
+            if isinstance(option, torch.Tensor) or (option is None and name.endswith("weight")):
+                self.register_buffer(name, option)
+            else:
+                setattr(self, name, option)
+
+    def _options(self):
+        return {name: getattr(self, name) for name in self._names}
+
+    def extra_repr(self):
+        """The options that are set, a tensor by its shape."""
+        shown = {n: f"shape {tuple(o.shape)}" if isinstance(o, torch.Tensor) else o for n, o in self._options().items()}
+        return ", ".join(f"{name}={option}" for name, option in shown.items() if option is not None)
+
+
+class NLLLoss(_Loss):
+    """`nll_loss` as a module.
+
+    Parameters
+    ----------
+    weight, ignore_index, reduction
+        As for `nll_loss`; ``forward`` takes its `input` and `target`.
+
+    Examples
+    --------
+    >>> import lossnotes as ln
+    >>> ln.NLLLoss(ignore_index=0)
+    NLLLoss(ignore_index=0, reduction=mean)
+    """
+
+    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean"):
+        super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
+
+    def forward(self, input, target):
+        return classification.nll_loss(input, target, **self._options())
+
+
+class CrossEntropyLoss(_Loss):
+    """`cross_entropy` as a module.
+
+    Parameters
+    ----------
+    weight, ignore_index, reduction, label_smoothing
+        As for `cross_entropy`; ``forward`` takes its `input` and `target`.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.CrossEntropyLoss()(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor(1.3863)
+    """
+
+    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+        super().__init__(
+            weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+        )
+
+    def forward(self, input, target):
+        return classification.cross_entropy(input, target, **self._options())
+
+
+class BCEWithLogitsLoss(_Loss):
+    """`binary_cross_entropy_with_logits` as a module.
+
+    Parameters
+    ----------
+    weight, pos_weight, reduction
+        As for `binary_cross_entropy_with_logits`; ``forward`` takes its `input` and `target`.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.BCEWithLogitsLoss()(torch.zeros(3), torch.ones(3))
+    tensor(0.6931)
+    """
+
+    def __init__(self, weight=None, *, pos_weight=None, reduction="mean"):
+        super().__init__(weight=weight, pos_weight=pos_weight, reduction=reduction)
+
+    def forward(self, input, target):
+        return classification.binary_cross_entropy_with_logits(input, target, **self._options())
+
+
+class MSELoss(_Loss):
+    """`mse_loss` as a module.
+
+    Parameters
+    ----------
+    reduction
+        As for `mse_loss`; ``forward`` takes its `input` and `target`.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.MSELoss()(torch.zeros(3), torch.ones(3))
+    tensor(1.)
+    """
+
+    def __init__(self, *, reduction="mean"):
+        super().__init__(reduction=reduction)
+
+    def forward(self, input, target):
+        return regression.mse_loss(input, target, **self._options())
+
+
+class HingeLoss(_Loss):
+    """`hinge_loss` as a module.
+
+    Parameters
+    ----------
+    margin, reduction
+        As for `hinge_loss`; ``forward`` takes its `input` and `target`.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.HingeLoss(margin=2.0)(torch.zeros(3), torch.ones(3))
+    tensor(2.)
+    """
+
+    def __init__(self, *, margin=1.0, reduction="mean"):
+        super().__init__(margin=margin, reduction=reduction)
+
+    def forward(self, input, target):
+        return hinge.hinge_loss(input, target, **self._options())
+
+
+class MulticlassHingeLoss(_Loss):
+    """`multiclass_hinge_loss` as a module.
+
+    Parameters
+    ----------
+    margin, reduction
+        As for `multiclass_hinge_loss`; ``forward`` takes its `input` and `target`.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.MulticlassHingeLoss()(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor(1.)
+    """
+
+    def __init__(self, *, margin=1.0, reduction="mean"):
+        super().__init__(margin=margin, reduction=reduction)
+
+    def forward(self, input, target):
+        return hinge.multiclass_hinge_loss(input, target, **self._options())
+
+
+class SigmoidFocalLoss(_Loss):
+    """`sigmoid_focal_loss` as a module.
+
+    Parameters
+    ----------
+    alpha, gamma, reduction
+        As for `sigmoid_focal_loss`; ``forward`` takes its `input` and `target`.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.SigmoidFocalLoss(alpha=0.25)(torch.zeros(3), torch.ones(3))
+    tensor(0.0433)
+    """
+
+    def __init__(self, *, alpha=None, gamma=2.0, reduction="mean"):
+        super().__init__(alpha=alpha, gamma=gamma, reduction=reduction)
+
+    def forward(self, input, target):
+        return focal.sigmoid_focal_loss(input, target, **self._options())
+
+
+class SoftmaxFocalLoss(_Loss):
+    """`softmax_focal_loss` as a module.
+
+    Parameters
+    ----------
+    weight, gamma, ignore_index, reduction
+        As for `softmax_focal_loss`; ``forward`` takes its `input` and `target`.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.SoftmaxFocalLoss(gamma=0.0)(torch.zeros(2, 4), torch.tensor([0, 3]))
+    tensor(1.3863)
+    """
+
+    def __init__(self, weight=None, *, gamma=2.0, ignore_index=-100, reduction="mean"):
+        super().__init__(weight=weight, gamma=gamma, ignore_index=ignore_index, reduction=reduction)
+
+    def forward(self, input, target):
+        return focal.softmax_focal_loss(input, target, **self._options())

@@ -1,0 +1,108 @@
+"""The textbook twin of each function: the formula as it stands in books, for chapters to show where it breaks.
+
+No checks, no care for rounding, mean reduction, classes in the last dimension. Do not train with these.
+"""
+
+import math
+
+import torch
+
+
+def information_content(p, *, base=math.e):
+    """-log p"""
+    return -torch.log(p) / math.log(base)
+
+
+def entropy(p, *, dim=-1, base=math.e):
+    """-sum p log p: NaN where p = 0"""
+    return -(p * torch.log(p)).sum(dim) / math.log(base)
+
+
+def cross_entropy_between(p, q, *, dim=-1, base=math.e):
+    """-sum p log q: NaN where p = q = 0"""
+    return -(p * torch.log(q)).sum(dim) / math.log(base)
+
+
+def kl_divergence(p, q, *, dim=-1, base=math.e):
+    """sum p log(p / q): NaN where p = 0, and negative by rounding where p is near q"""
+    return (p * torch.log(p / q)).sum(dim) / math.log(base)
+
+
+def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
+    """Half the divergences to the mixture: NaN where p or q is 0"""
+    m = (p + q) / 2
+    return (kl_divergence(p, m, dim=dim, base=base) + kl_divergence(q, m, dim=dim, base=base)) / 2
+
+
+def conditional_entropy(joint, *, base=math.e):
+    """-sum p(x, y) log(p(x, y) / p(x)): NaN where a pair never occurs"""
+    return -(joint * torch.log(joint / joint.sum(-1, keepdim=True))).sum((-2, -1)) / math.log(base)
+
+
+def mutual_information(joint, *, base=math.e):
+    """sum p(x, y) log(p(x, y) / (p(x) p(y))): NaN where a pair never occurs"""
+    independent = joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True)
+    return (joint * torch.log(joint / independent)).sum((-2, -1)) / math.log(base)
+
+
+def softmax(input, dim, *, temperature=1.0):
+    """exp over sum of exp: inf / inf = NaN from a score of 89 on in float32"""
+    e = torch.exp(input / temperature)
+    return e / e.sum(dim, keepdim=True)
+
+
+def log_softmax(input, dim, *, temperature=1.0):
+    """Logarithm of softmax: -inf where softmax is rounded to 0"""
+    return torch.log(softmax(input, dim, temperature=temperature))
+
+
+def nll_loss(input, target):
+    """Mean of minus the log-probability of the right class"""
+    return -input.gather(-1, target.unsqueeze(-1)).mean()
+
+
+def cross_entropy(input, target):
+    """Mean of -log softmax of the right class: inf or NaN for confident scores"""
+    return nll_loss(log_softmax(input, -1), target)
+
+
+def binary_cross_entropy_with_logits(input, target):
+    """-y log p - (1 - y) log(1 - p): inf or NaN once p is rounded to 0 or 1"""
+    p = torch.sigmoid(input)
+    return -(target * torch.log(p) + (1 - target) * torch.log(1 - p)).mean()
+
+
+def mse_loss(input, target):
+    """Mean of the square: broadcasts (N,) against (N, 1) without a word"""
+    return ((input - target) ** 2).mean()
+
+
+def hinge_loss(input, target, *, margin=1.0):
+    """Mean of max(0, m - y z)"""
+    return torch.clamp(margin - target * input, min=0).mean()
+
+
+def multiclass_hinge_loss(input, target, *, margin=1.0):
+    """Mean of max(0, m + best other - right)"""
+    right = input.gather(-1, target.unsqueeze(-1))
+    others = input.scatter(-1, target.unsqueeze(-1), -torch.inf)
+    return torch.clamp(margin + others.amax(-1) - right.squeeze(-1), min=0).mean()
+
+
+def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0):
+    """alpha_t (1 - p_t)^gamma times cross-entropy, p_t = exp(-cross-entropy)
+
+    1 - p_t cancels for confident scores, and then the loss is inf or NaN.
+    """
+    p = torch.sigmoid(input)
+    bce = -(target * torch.log(p) + (1 - target) * torch.log(1 - p))
+    loss = (1 - torch.exp(-bce)) ** gamma * bce
+    if alpha is not None:
+        loss = (alpha * target + (1 - alpha) * (1 - target)) * loss
+    return loss.mean()
+
+
+def softmax_focal_loss(input, target, *, gamma=2.0):
+    """(1 - p_t)^gamma (-log p_t): 1 - p_t cancels for confident scores, and then the loss is NaN"""
+    p = softmax(input, -1).gather(-1, target.unsqueeze(-1))
+    return ((1 - p) ** gamma * -torch.log(p)).mean()

@@ -1,0 +1,542 @@
+"""The losses: one suite of laws for all of them, with numbers against mpmath and PyTorch."""
+
+import dataclasses
+import functools
+import itertools
+import math
+import random
+
+import hypothesis.strategies as st
+import pytest
+import reference as ref
+import torch
+import torch.nn.functional as F
+from hypothesis import given
+
+import lossnotes as ln
+
+# Where naive formulas break: 1 + e^-37 is 1 in float64, e^88 and e^-104 are the ends of float32, e^1e4 is beyond all.
+LOGITS = [0] + [sign * size for size in (1, 20, 37, 88, 104, 1e4) for sign in (1, -1)]
+RANDOM = random.Random(0)
+ROWS_OF = {1: [[z] for z in LOGITS], 2: list(itertools.product(LOGITS, repeat=2))}
+ROWS_OF |= {classes: [RANDOM.choices(LOGITS, k=classes) for _ in range(40)] for classes in (3, 5)}
+WEIGHT = [0.5, 3.0, 1.0, 2.0, 0.25]
+GAMMAS = [0, 0.5, 1, 2, 5]
+INF, NAN = math.inf, math.nan
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """A loss, the kind of its targets, and its options; lists among them become tensors like the input."""
+
+    fn: callable
+    kind: str
+    options: dict = dataclasses.field(default_factory=dict)
+
+    def __call__(self, z, target, reduction="none"):
+        return self.fn(z, target, reduction=reduction, **{k: self._option(k, v, z) for k, v in self.options.items()})
+
+    def _option(self, name, value, z):
+        if isinstance(value, list):
+            return torch.tensor(value[: z.shape[-1]]).to(z)
+        return torch.tensor(value).to(z) if "weight" in name else value
+
+    def reference(self, z, target, suffix=""):
+        """Values (or slopes) of all rows, with the very numbers that the tensors hold."""
+        fn, options = getattr(ref, self.fn.__name__ + suffix), dict(self.options)
+        if isinstance(options.get("weight"), list):
+            options["weight"] = [ref.mpf(w) for w in options["weight"][: z.shape[-1]]]
+        targets = target.tolist() if self.kind == "index" else ref.exact(target)
+        return [fn(row, t, **options) for row, t in zip(ref.exact(z), targets)]
+
+    def __str__(self):
+        options = (k if isinstance(v, list) else f"{k}={v}" for k, v in self.options.items())
+        return "-".join([self.fn.__name__, self.kind, *options])
+
+
+W, SKIP = {"weight": WEIGHT}, {"ignore_index": 1}
+CASES = [
+    *(Case(ln.nll_loss, "index", options) for options in ({}, W, W | SKIP)),
+    *(Case(ln.cross_entropy, "index", options) for options in ({}, W, W | SKIP)),
+    *(Case(ln.cross_entropy, "index", options | {"label_smoothing": 0.1}) for options in ({}, W, W | SKIP)),
+    Case(ln.cross_entropy, "one_hot"),
+    *(Case(ln.cross_entropy, "shares", options) for options in ({}, W | {"label_smoothing": 0.1})),
+    *(
+        Case(ln.binary_cross_entropy_with_logits, kind, options)
+        for kind in ("yes_no", "probability")
+        for options in ({}, {"weight": 0.5, "pos_weight": 3.0})
+    ),
+    Case(ln.mse_loss, "real"),
+    *(Case(ln.hinge_loss, "sign", options) for options in ({}, {"margin": 2.5})),
+    *(Case(ln.multiclass_hinge_loss, "index", options) for options in ({}, {"margin": 2.5})),
+    *(
+        Case(ln.sigmoid_focal_loss, kind, options | {"gamma": gamma})
+        for kind in ("yes_no", "probability")
+        for options in ({}, {"alpha": 0.25})
+        for gamma in GAMMAS
+    ),
+    *(Case(ln.softmax_focal_loss, "index", {"gamma": gamma}) for gamma in GAMMAS),
+    *(Case(ln.softmax_focal_loss, "index", W | SKIP | {"gamma": gamma}) for gamma in GAMMAS),
+]
+OF_CLASSES = ("index", "one_hot", "shares")
+TARGETS = {"yes_no": [0, 1], "probability": [0.3, 0.5, 0.9, 1e-8], "real": LOGITS, "sign": [-1, 1]}
+
+every_case = pytest.mark.parametrize("case", CASES, ids=str)
+
+
+def extremes(case, place):
+    """Batches of the logits at which formulas break, with every kind of target."""
+    device, dtype = place
+    if case.kind not in OF_CLASSES:
+        pairs = torch.tensor(list(itertools.product(LOGITS, TARGETS[case.kind])), dtype=dtype, device=device)
+        yield pairs[:, 0].clone().requires_grad_(), pairs[:, 1]
+        return
+    for classes, rows in ROWS_OF.items():
+        z = torch.tensor(rows, dtype=dtype, device=device)
+        z = -z.abs() if case.fn is ln.nll_loss else z  # log-probabilities, and no plain ones
+        yield z.requires_grad_(), some_target(case, z, classes)
+
+
+def some_target(case, z, classes):
+    if case.kind in TARGETS:
+        return torch.tensor(TARGETS[case.kind], dtype=z.dtype, device=z.device)[torch.arange(z.numel()) % 2].view_as(z)
+    index = torch.arange(len(z), device=z.device) % classes
+    if case.kind == "index":
+        return index
+    y = F.one_hot(index, classes).to(z)
+    return y if case.kind == "one_hot" else (y + 1) / (classes + 1)
+
+
+def batch(case, rows=4, classes=3, dtype=torch.float64, device="cpu"):
+    """Scores and targets, some of each, away from every kink."""
+    shape = (rows, classes) if case.kind in OF_CLASSES else (rows,)
+    z = 2 * torch.randn(shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 0.3
+    z = z.to(device, dtype)
+    return z, some_target(case, z, classes)
+
+
+def same(actual, expected, tolerance=1e-12):
+    torch.testing.assert_close(actual, expected, rtol=tolerance, atol=tolerance, equal_nan=True)
+
+
+def value_and_slopes(fn, z, *rest):
+    z = z.detach().clone().requires_grad_()
+    value = fn(z, *rest)
+    return value.detach(), *torch.autograd.grad(value.sum(), z)
+
+
+# --- numbers
+
+
+@every_case
+def test_value_and_slopes(case, place):
+    for z, target in extremes(case, place):
+        value = case(z, target)
+        ref.assert_close(value, case.reference(z, target))
+        (slopes,) = torch.autograd.grad(value.sum(), z)
+        # A soft target pulls both ways, and the sum of the two may cancel.
+        size = 1 if case.kind in ("shares", "probability") or "label_smoothing" in case.options else 0
+        ref.assert_slopes_close(slopes, case.reference(z, target, "_gradient"), size)
+
+
+@every_case
+@pytest.mark.parametrize("half", [torch.float16, torch.bfloat16])
+def test_half_precision_is_computed_in_float32(case, half, device):
+    z, target = batch(case, 300, dtype=half, device=device)
+    z, target = 100 * z, target.to(half) if case.kind == "probability" else target
+    if case.fn is ln.mse_loss:
+        z = z / 10
+    wide_target = target.float() if target.is_floating_point() else target
+    for reduction in ("none", "sum", "mean"):
+        value, slopes = value_and_slopes(case, z, target, reduction)
+        expected, expected_slopes = value_and_slopes(case, z.float(), wide_target, reduction)
+        assert value.dtype == slopes.dtype == half
+        assert torch.equal(value, expected.to(half)) and torch.equal(slopes, expected_slopes.to(half))
+
+
+@every_case
+def test_inputs_are_never_changed(case, place):
+    device, dtype = place
+    z, target = batch(case, dtype=dtype, device=device)
+    before = [x.clone() for x in (z, target)]
+    value_and_slopes(case, z, target)
+    assert torch.equal(z, before[0]) and torch.equal(target, before[1])
+
+
+# --- as in PyTorch
+
+NAMES = ["nll_loss", "cross_entropy", "mse_loss", "binary_cross_entropy_with_logits", "softmax", "log_softmax"]
+
+
+@functools.cache
+def pytorch_operators():
+    from torch.testing._internal.common_methods_invocations import op_db  # takes seconds: not at collection
+
+    by_name = {op.name.removeprefix("nn.functional."): op for op in op_db if not op.variant_test_name}
+    return {name: by_name[name] for name in NAMES}
+
+
+def at_least_float32(x):
+    return x.float() if torch.is_tensor(x) and x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.float16, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_samples_that_pytorch_tests_itself_with(name, dtype, device):
+    torch.manual_seed(0)
+    ours, theirs = getattr(ln, name), getattr(F, name)
+    tolerance = {torch.float64: 1e-12, torch.float32: 1e-5, torch.float16: 1e-3, torch.bfloat16: 1e-2}[dtype]
+    samples = list(pytorch_operators()[name].sample_inputs(device, dtype, requires_grad=True))
+    assert len(samples) > 4
+    for sample in samples:
+        inputs = [sample.input, *sample.args, *sample.kwargs.values()]
+        inputs = [x for x in inputs if torch.is_tensor(x) and x.requires_grad]
+        # Theirs in half precision cancels, so that it is no measure for ours.
+        args = [at_least_float32(x) for x in (sample.input, *sample.args)]
+        kwargs = {name: at_least_float32(x) for name, x in sample.kwargs.items()}
+        results = ours(sample.input, *sample.args, **sample.kwargs), theirs(*args, **kwargs).to(dtype)
+        same(*results, tolerance)
+        grads = [torch.autograd.grad(value.sum(), inputs) for value in results]
+        same(*grads, tolerance)
+
+
+SHAPES = [(3,), (4, 3), (4, 3, 2), (2, 3, 2, 2), (0, 3), (0, 3, 2), (1, 1)]
+CLASS_OPTIONS = [{}, W, SKIP, W | SKIP]
+SMOOTH_OPTIONS = [options | {"label_smoothing": e} for options in CLASS_OPTIONS for e in (0.3, 1.0)]
+
+
+def agrees_with_pytorch(name, z, target, options):
+    options = dict(options)
+    if "weight" in options:
+        options["weight"] = torch.tensor(WEIGHT[: z.shape[min(z.ndim - 1, 1)]]).to(z)
+    for reduction in ("none", "sum", "mean"):
+        ours, theirs = (
+            value_and_slopes(functools.partial(getattr(m, name), reduction=reduction, **options), z, target)
+            for m in (ln, F)
+        )
+        same(ours, theirs, 1e-12 if z.dtype == torch.float64 else 1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_shapes_and_options_as_in_pytorch(shape, place):
+    device, dtype = place
+    z = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device, dtype)
+    dim = min(len(shape) - 1, 1)
+    classes = shape[dim]
+    target = (z.argmax(dim) + 1) % classes
+    for options in CLASS_OPTIONS:
+        agrees_with_pytorch("nll_loss", z.log_softmax(dim), target, options)
+    for options in CLASS_OPTIONS + SMOOTH_OPTIONS:
+        agrees_with_pytorch("cross_entropy", z, target, options)
+        if "ignore_index" not in options:
+            agrees_with_pytorch("cross_entropy", z, torch.rand_like(z), options)
+    agrees_with_pytorch("mse_loss", z, z.flip(0), {})
+    agrees_with_pytorch("binary_cross_entropy_with_logits", z, torch.rand_like(z), {})
+
+
+@pytest.mark.parametrize("options", [{}, W, {"label_smoothing": 0.3}], ids=str)
+@pytest.mark.parametrize("shape", [(2, 3), (2, 3, 2), (3,)], ids=str)
+def test_a_batch_with_nothing_to_count_as_in_pytorch(shape, options, device):
+    z = torch.randn(shape, generator=torch.Generator().manual_seed(0)).to(device)
+    target = torch.full_like(z.argmax(min(len(shape) - 1, 1)), -100)
+    agrees_with_pytorch("cross_entropy", z, target, options)
+    if "label_smoothing" not in options:
+        agrees_with_pytorch("nll_loss", -z.abs(), target, options)
+    for fn in (ln.nll_loss, functools.partial(ln.cross_entropy, label_smoothing=0.3), ln.softmax_focal_loss):
+        value, slopes = value_and_slopes(fn, -z.abs(), target, z.new_ones(3))
+        assert value.isnan() and (slopes == 0).all()
+
+
+def test_a_masked_class_as_in_pytorch(place):
+    device, dtype = place
+    z = torch.tensor([[-INF, 0.5, 1, 2], [1, -INF, 0, -INF], [0.5, -INF, -INF, -INF]], dtype=dtype, device=device)
+    target = torch.tensor([1, 0, 0], device=device)
+    for options in CLASS_OPTIONS[:2]:
+        agrees_with_pytorch("cross_entropy", z, target, options)
+    agrees_with_pytorch("nll_loss", z.log_softmax(1), target, {})
+    for gamma, row, t in itertools.product(GAMMAS, z, (1, 2)):
+        fn, kept = functools.partial(ln.softmax_focal_loss, gamma=gamma), row > -INF
+        right = kept.nonzero()[t % kept.sum()][0]
+        value, slopes = value_and_slopes(fn, row, right)
+        same((value, slopes[kept]), value_and_slopes(fn, row[kept], kept[:right].sum()), 1e-6)
+        assert (slopes[~kept] == 0).all()
+
+
+def test_class_probabilities_leave_a_masked_class_out():
+    z = torch.tensor([[-INF, 0.5, 1.0]], dtype=torch.float64)
+    value, slopes = value_and_slopes(ln.cross_entropy, z, torch.tensor([[0.0, 0.25, 0.75]], dtype=torch.float64))
+    expected = value_and_slopes(ln.cross_entropy, z[:, 1:], torch.tensor([[0.25, 0.75]], dtype=torch.float64))
+    same((value, slopes[:, 1:]), expected)
+    assert slopes[0, 0] == 0
+
+
+@pytest.mark.parametrize("row", [[NAN, 0, 1], [0, NAN, 1]])
+@every_case
+def test_nan_flows_through(case, row):
+    z, target = batch(case, rows=3)
+    z[0] = torch.tensor(row, dtype=z.dtype) if z.ndim > 1 else NAN
+    if case.fn is ln.nll_loss:
+        assert case(z, target)[0].isnan() == (row[0] != row[0])  # looks at the right class alone
+    else:
+        assert case(z, target).isnan().tolist() == [True, False, False]
+
+
+# --- derivatives
+
+
+@every_case
+def test_first_and_second_derivatives(case):
+    z, target = batch(case)
+    mean = lambda z: case(z, target, "mean")  # noqa: E731
+    assert torch.autograd.gradcheck(mean, z.requires_grad_())
+    assert torch.autograd.gradgradcheck(mean, z)
+
+
+# PyTorch's own logsigmoid, batched twice.
+@pytest.mark.filterwarnings("ignore:An output with one or more elements was resized")
+@every_case
+def test_torch_func(case):
+    z, target = batch(case)
+    total = lambda z: case(z, target, "sum")  # noqa: E731
+    value, slopes = value_and_slopes(case, z, target)
+    same(torch.func.grad(total)(z), slopes)
+    same(torch.func.vmap(case)(z, target), value)
+    same(torch.func.vmap(torch.func.grad(case))(z, target), slopes)
+    hessian = torch.autograd.functional.hessian(total, z)
+    same(torch.func.hessian(total)(z), hessian)
+    rows = torch.func.vmap(torch.func.hessian(case))(z, target)
+    for i, row in enumerate(rows):
+        same(row, hessian[i, :, i] if z.ndim > 1 else hessian[i, i])
+
+
+# One case of each kind of code: another gamma or weight makes no other graph.
+COMPILED = {(case.fn, case.kind, *sorted(set(case.options) - {"gamma", "margin"})): case for case in CASES}
+
+
+@pytest.mark.parametrize("case", COMPILED.values(), ids=str)
+def test_compiles_into_one_graph(case):
+    torch._dynamo.reset()
+    z, target = batch(case)
+    compiled = torch.compile(case.fn, fullgraph=True, backend="aot_eager")
+    again = value_and_slopes(dataclasses.replace(case, fn=compiled), z, target, "mean")
+    same(again, value_and_slopes(case, z, target, "mean"))
+
+
+def test_compiles_to_machine_code():
+    torch._dynamo.reset()
+    z, target = torch.randn(4, 3, generator=torch.Generator().manual_seed(0)), torch.tensor([0, 1, 2, -100])
+    compiled = torch.compile(ln.cross_entropy, fullgraph=True)
+    same(value_and_slopes(compiled, z, target), value_and_slopes(ln.cross_entropy, z, target), 1e-6)
+
+
+# --- laws
+
+
+def doubles(values):
+    return torch.tensor(values, dtype=torch.float64)
+
+
+finite = st.floats(-50, 50) | st.sampled_from(LOGITS)
+gammas = st.sampled_from(GAMMAS)
+
+
+@st.composite
+def batches(draw, logits=finite, classes=st.integers(1, 5)):
+    """Scores of some examples, and the right class of each."""
+    size, rows = draw(classes), draw(st.integers(1, 5))
+    z = draw(st.lists(st.lists(logits, min_size=size, max_size=size), min_size=rows, max_size=rows))
+    target = draw(st.lists(st.integers(0, size - 1), min_size=rows, max_size=rows))
+    return doubles(z), torch.tensor(target)
+
+
+@st.composite
+def answers(draw, target=st.floats(0, 1) | st.sampled_from([0, 1])):
+    """Scores, and the probability of yes of each."""
+    pairs = draw(st.lists(st.tuples(finite, target), min_size=1, max_size=6))
+    return doubles(pairs).unbind(1)
+
+
+@given(batches(), st.sampled_from(["none", "sum", "mean"]), st.integers(-1, 4))
+def test_cross_entropy_is_nll_of_log_softmax(batch, reduction, ignored):
+    z, target = batch
+    options = {"reduction": reduction, "ignore_index": ignored, "weight": doubles(WEIGHT[: z.shape[1]])}
+    same(ln.cross_entropy(z, target, **options), ln.nll_loss(ln.log_softmax(z, 1), target, **options))
+
+
+@given(batches(classes=st.just(2)), gammas)
+def test_two_classes_are_yes_and_no(batch, gamma):
+    z, target = batch
+    lead, yes = z[:, 1] - z[:, 0], target.double()
+    same(ln.cross_entropy(z, target), ln.binary_cross_entropy_with_logits(lead, yes))
+    same(ln.softmax_focal_loss(z, target, gamma=gamma), ln.sigmoid_focal_loss(lead, yes, gamma=gamma))
+    same(ln.multiclass_hinge_loss(z, target), ln.hinge_loss(lead, 2 * yes - 1))
+
+
+@given(batches(), st.sampled_from(["none", "sum", "mean"]), st.integers(-1, 4))
+def test_gamma_0_is_cross_entropy(batch, reduction, ignored):
+    z, target = batch
+    options = {"reduction": reduction, "ignore_index": ignored, "weight": doubles(WEIGHT[: z.shape[1]])}
+    same(
+        value_and_slopes(functools.partial(ln.softmax_focal_loss, gamma=0, **options), z, target),
+        value_and_slopes(functools.partial(ln.cross_entropy, **options), z, target),
+    )
+
+
+@given(answers(), st.floats(0, 1))
+def test_gamma_0_is_binary_cross_entropy(batch, alpha):
+    z, y = batch
+    same(ln.sigmoid_focal_loss(z, y, gamma=0), ln.binary_cross_entropy_with_logits(z, y))
+    hard = y.round()
+    weight = torch.where(hard == 1, doubles(alpha), doubles(1 - alpha))
+    same(ln.sigmoid_focal_loss(z, hard, gamma=0, alpha=alpha), ln.binary_cross_entropy_with_logits(z, hard, weight))
+
+
+@given(answers(), gammas)
+def test_focal_loss_is_the_product_in_its_formula(batch, gamma):
+    z, y = batch
+    wrong = y * torch.sigmoid(-z) + (1 - y) * torch.sigmoid(z)
+    expected = wrong**gamma * ln.binary_cross_entropy_with_logits(z, y, reduction="none")
+    same(ln.sigmoid_focal_loss(z, y, gamma=gamma, reduction="none"), expected)
+
+
+@given(st.lists(finite, min_size=1, max_size=6), gammas)
+def test_a_soft_label_goes_over_into_a_hard_one(z, gamma):
+    z = doubles(z)
+    for hard, soft in ((0.0, 1e-300), (1.0, 1 - 2**-53)):
+        hard, soft = (ln.sigmoid_focal_loss(z, torch.full_like(z, y), gamma=gamma) for y in (hard, soft))
+        same(hard, soft, 1e-7)  # the root of 2**-53, for gamma 0.5
+
+
+@given(batches(logits=st.floats(-50, 50)))
+def test_cross_entropy_is_entropy_and_divergence(batch):
+    z, _ = batch
+    p = ln.softmax(z.flip(1) / 10, 1)
+    same(
+        ln.cross_entropy(z, p, reduction="none"),
+        ln.entropy(p) + ln.kl_divergence(p, ln.softmax(z, 1)),
+        1e-10,
+    )
+
+
+@given(batches(st.integers(-1000, 1000)), st.integers(-(10**6), 10**6), gammas)
+def test_shift_invariance(batch, shift, gamma):
+    # Whole numbers, so that the shift itself rounds nothing and the results are equal to the last bit.
+    z, target = batch
+    for fn in (ln.cross_entropy, ln.multiclass_hinge_loss, functools.partial(ln.softmax_focal_loss, gamma=gamma)):
+        assert torch.equal(fn(z + shift, target), fn(z, target))
+    y = F.one_hot(target, z.shape[1]).double()
+    assert torch.equal(ln.cross_entropy(z + shift, y), ln.cross_entropy(z, y))
+
+
+@given(batches(), gammas)
+def test_weights_multiply(batch, gamma):
+    z, target = batch
+    weight = doubles(WEIGHT[: z.shape[1]])
+    for fn in (ln.cross_entropy, functools.partial(ln.softmax_focal_loss, gamma=gamma)):
+        same(fn(z, target, weight, reduction="none"), weight[target] * fn(z, target, reduction="none"))
+        same(fn(z, target, 2 * weight, reduction="sum"), 2 * fn(z, target, weight, reduction="sum"))
+        same(fn(z, target, 2 * weight), fn(z, target, weight))
+        expected = fn(z, target, weight, reduction="sum") / weight[target].sum()
+        same(fn(z, target, weight), expected)
+
+
+@given(answers(), st.floats(0, 10), st.floats(0, 10))
+def test_weights_of_answers_multiply(batch, weight, pos_weight):
+    z, y = batch
+    fn = functools.partial(ln.binary_cross_entropy_with_logits, reduction="none")
+    no, yes = (fn(z, torch.full_like(z, answer)) for answer in (0.0, 1.0))
+    expected = weight * (pos_weight * y * yes + (1 - y) * no)
+    same(fn(z, y, doubles(weight), pos_weight=doubles([pos_weight])), expected)
+
+
+@given(batches(), st.randoms(use_true_random=False), gammas)
+def test_the_order_of_the_classes_is_nothing(batch, rng, gamma):
+    z, target = batch
+    order = torch.tensor(rng.sample(range(z.shape[1]), z.shape[1]))
+    weight = doubles(WEIGHT[: z.shape[1]])
+    moved = order.argsort()[target]
+    for fn in (
+        functools.partial(ln.softmax_focal_loss, gamma=gamma),
+        ln.cross_entropy,
+        functools.partial(ln.cross_entropy, label_smoothing=0.1),
+    ):
+        same(fn(z, target, weight), fn(z[:, order], moved, weight[order]))
+    same(ln.multiclass_hinge_loss(z, target), ln.multiclass_hinge_loss(z[:, order], moved))
+
+
+@given(batches(), gammas)
+def test_ignored_rows_are_left_out(batch, gamma):
+    z, target = batch
+    kept = torch.arange(len(z)) % 2 == 0
+    with_ignored = torch.where(kept, target, -7)
+    weight = doubles(WEIGHT[: z.shape[1]])
+    for fn in (
+        functools.partial(ln.softmax_focal_loss, gamma=gamma),
+        functools.partial(ln.cross_entropy, label_smoothing=0.1),
+        ln.cross_entropy,
+        lambda z, *args, **options: ln.nll_loss(ln.log_softmax(z, 1), *args, **options),
+    ):
+        value, slopes = value_and_slopes(functools.partial(fn, weight=weight, ignore_index=-7), z, with_ignored)
+        same((value, slopes[kept]), value_and_slopes(functools.partial(fn, weight=weight), z[kept], target[kept]))
+        assert (slopes[~kept] == 0).all()
+
+
+@given(batches(), gammas)
+def test_focal_loss_is_never_above_cross_entropy(batch, gamma):
+    z, target = batch
+    focal, plain = (fn(z, target, reduction="none") for fn in (ln.softmax_focal_loss, ln.cross_entropy))
+    assert ((focal >= 0) & (focal <= plain)).all()
+
+
+@every_case
+def test_reductions(case, place):
+    device, dtype = place
+    z, target = batch(case, dtype=dtype, device=device)
+    each, total, mean = (case(z, target, reduction) for reduction in ("none", "sum", "mean"))
+    assert each.shape == z.shape[:1] and total.shape == mean.shape == ()
+    same(each.sum(), total, 1e-6)
+    counted = torch.ones_like(each)
+    if case.kind == "index" and "weight" in case.options:
+        counted = torch.tensor(WEIGHT).to(z)[target] * (target != case.options.get("ignore_index"))
+    same(mean * counted.sum(), total, 1e-6)
+
+
+@given(batches(logits=st.floats(-30, 30)))
+def test_no_slope_at_the_best_scores(batch):
+    z, target = batch
+    p = ln.softmax(z, 1)
+    _, slopes = value_and_slopes(ln.cross_entropy, p.log(), p)
+    same(slopes, torch.zeros_like(z), 1e-15)
+    _, slopes = value_and_slopes(ln.binary_cross_entropy_with_logits, z, torch.sigmoid(z))
+    same(slopes, torch.zeros_like(z), 1e-15)
+    assert (value_and_slopes(ln.mse_loss, z, z)[1] == 0).all()
+    sign = torch.where(z > 0, 1, -1)
+    value, slopes = value_and_slopes(ln.hinge_loss, z + 1.5 * sign, sign)
+    assert value == 0 and (slopes == 0).all()
+    lead = 62 * F.one_hot(target, z.shape[1])
+    value, slopes = value_and_slopes(ln.multiclass_hinge_loss, z + lead, target)
+    assert value == 0 and (slopes == 0).all()
+
+
+# --- shapes
+
+
+@pytest.mark.parametrize("case", {case.fn: case for case in CASES}.values(), ids=str)
+def test_a_column_is_never_broadcast_against_a_row(case, device):
+    z, target = batch(case, device=device)
+    for wrong in (target.unsqueeze(-1), target.unsqueeze(0)):
+        with pytest.raises(ValueError, match=r"shape .+ Try "):
+            case(z, wrong)
+    with pytest.raises(ValueError, match=r"shape .+ Try "):
+        case(z.unsqueeze(-1), target)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case.kind == "index"], ids=str)
+def test_any_number_of_dimensions(case):
+    z = -torch.rand(2, 3, 4, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64) - 1
+    target = torch.arange(24).reshape(2, 4, 3) % 3
+    value = case(z, target)
+    assert value.shape == target.shape
+    rows = z.movedim(1, -1).reshape(-1, 3)
+    same(value.flatten(), case(rows, target.flatten()))
+    same(value[0, 1, 2], case(rows[5], target[0, 1, 2]))
