@@ -49,7 +49,7 @@ def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     _checks.is_number_from(fn, "margin", margin, 0)
     _checks.are_signs(fn, input, target)
     z = wide(input)
-    return reduce(torch.relu(margin - target.to(z.dtype) * z), reduction).to(input.dtype)
+    return reduce(torch.relu(margin - target * z), reduction).to(input.dtype)
 
 
 def multiclass_hinge_loss(input, target, *, margin=1.0, reduction="mean"):

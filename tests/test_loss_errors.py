@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections import OrderedDict
 
 import numpy as np
 import pytest
@@ -36,6 +37,90 @@ FITS = "expected a shape that broadcasts to that of input. Try"
 
 # (call, exception, the whole message)
 BAD_CALLS = [
+    # Every piece of advice for a shape or a sign.
+    (
+        lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1, -1, 1 + 0j])),
+        TypeError,
+        "hinge_loss: target has dtype torch.complex64; expected real numbers, -1 and +1. Try "
+        "target.real.",
+    ),
+    (
+        lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([True, False, True])),
+        TypeError,
+        "hinge_loss: target has dtype torch.bool; expected real numbers, -1 and +1. Try 2 * "
+        "target.float() - 1.",
+    ),
+    (
+        lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1.0, float("nan"), -1.0])),
+        ValueError,
+        "hinge_loss: target[1] is nan; expected -1 or +1. Try target.isnan().nonzero() to find where NaN"
+        " comes in.",
+    ),
+    (
+        lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1, 0, -1])),
+        ValueError,
+        "hinge_loss: target[1] is 0; expected -1 or +1. Try input[target != 0] and target[target != 0] "
+        "if 0 is no answer.",
+    ),
+    (
+        lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1.0, 1.0, 0.99999])),
+        ValueError,
+        "hinge_loss: target[2] is 1 - 1e-05; expected -1 or +1. Try target.sign() if its sign is the "
+        "answer.",
+    ),
+    (
+        lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1.0, 1.0, 1.00001])),
+        ValueError,
+        "hinge_loss: target[2] is 1 + 1e-05; expected -1 or +1. Try target.sign() if its sign is the "
+        "answer.",
+    ),
+    (
+        lambda: ln.cross_entropy(torch.zeros(4, 3), torch.full((3, 4), 1 / 3)),
+        ValueError,
+        "cross_entropy: input has shape (4, 3) but target has shape (3, 4); expected (4, 3) for class "
+        "probabilities, (4,) for class indices. Try target.mT.",
+    ),
+    (
+        lambda: ln.cross_entropy(torch.zeros(4, 3), torch.zeros(3, 4, dtype=torch.long)),
+        ValueError,
+        "cross_entropy: input has shape (4, 3) but target has shape (3, 4); expected class indices of "
+        "shape (4,). Try target.argmax(dim=0) for one-hot columns.",
+    ),
+    (
+        lambda: ln.cross_entropy(torch.zeros(2, 3, 5), torch.full((2, 5, 3), 1 / 3)),
+        ValueError,
+        "cross_entropy: input has shape (2, 3, 5) but target has shape (2, 5, 3); expected (2, 3, 5) for"
+        " class probabilities, (2, 5) for class indices. Try target.movedim(-1, 1).",
+    ),
+    (
+        lambda: ln.cross_entropy(torch.zeros(2, 3, 5), torch.zeros(2, 5, 3, dtype=torch.long)),
+        ValueError,
+        "cross_entropy: input has shape (2, 3, 5) but target has shape (2, 5, 3); expected class indices"
+        " of shape (2, 5). Try target.argmax(dim=-1) for one-hot rows.",
+    ),
+    (
+        lambda: ln.cross_entropy(torch.zeros(4, 3), torch.zeros(2, 2, dtype=torch.long)),
+        ValueError,
+        "cross_entropy: input has shape (4, 3) but target has shape (2, 2); expected class indices of "
+        "shape (4,). Try target.reshape((4,)).",
+    ),
+    (
+        lambda: ln.nll_loss(torch.zeros(4, 3), torch.zeros(2, 2)),
+        TypeError,
+        "nll_loss: target has dtype torch.float32; expected class indices, torch.int64. Try "
+        "target.reshape((4,)).long().",
+    ),
+    (
+        lambda: ln.nll_loss(torch.zeros(4, 3), torch.zeros(1, 3, dtype=torch.long)),
+        ValueError,
+        "nll_loss: input has shape (4, 3) but target has shape (1, 3); expected class indices of shape "
+        "(4,). Try target of shape (4,).",
+    ),
+    (
+        lambda: ln.softmax(OrderedDict(), 0),
+        TypeError,
+        "softmax: input is an OrderedDict; expected a tensor. Try torch.as_tensor(input).",
+    ),
     # Shapes that would broadcast.
     (
         lambda: mse(Z(8), Z(8, 1)),

@@ -8,6 +8,7 @@ import tomllib
 import venv
 from pathlib import Path
 
+import pytest
 import torch
 from packaging.requirements import Requirement
 from packaging.version import Version
@@ -55,6 +56,31 @@ def test_importing_the_package_imports_nothing_of_the_book():
 def test_all_is_what_is_exported():
     assert ln.__all__ == sorted(ln.__all__)
     assert all(callable(getattr(ln, name)) for name in ln.__all__ if name != "naive")
+
+
+CHAPTERS = {
+    "information/information-content": ["information_content"],
+    "information/entropy": ["entropy", "conditional_entropy", "mutual_information"],
+    "information/kl-divergence": ["kl_divergence", "jensen_shannon_divergence"],
+    "information/cross-entropy": ["cross_entropy_between", "cross_entropy"],
+    "losses/softmax": ["softmax", "log_softmax", "binary_cross_entropy_with_logits"],
+    "losses/nll": ["nll_loss"],
+    "losses/mse": ["mse_loss"],
+    "losses/focal-loss": ["sigmoid_focal_loss", "softmax_focal_loss"],
+    "practice/choosing-a-loss": ["hinge_loss", "multiclass_hinge_loss"],
+}
+
+
+@pytest.mark.parametrize(("chapter", "name"), [(c, name) for c, names in CHAPTERS.items() for name in names])
+def test_a_docstring_links_the_chapter_that_derives_it(chapter, name):
+    # Once the chapter is there: Sphinx refuses a link to a page that is not.
+    linked = f":doc:`/book/{chapter}`" in getattr(ln, name).__doc__
+    assert linked == (ROOT / "book" / f"{chapter}.ipynb").exists(), f"{name} and {chapter}"
+
+
+def test_every_function_has_a_chapter():
+    named = {name for names in CHAPTERS.values() for name in names} | {"default_device", "strict", "naive"}
+    assert named == {name for name in ln.__all__ if name.islower()}
 
 
 def test_only_torch_is_needed():
