@@ -184,13 +184,18 @@ def are_probabilities(fn, name, p, dim=-1):
 _SUM_TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 2e-2}
 
 
+def _off_one(p, dim):
+    """The sums along `dim`, and which of them are not 1."""
+    total = wide(p.detach()).sum(dim)
+    return total, (total - 1).abs() > _SUM_TOLERANCE.get(p.dtype, 0.1)
+
+
 def is_distribution(fn, name, p, dim):
     """Probabilities that sum to 1 along `dim` (an integer or a tuple of them)."""
     are_probabilities(fn, name, p, dim)
     if not values_can_be_read(p):
         return
-    total = wide(p.detach()).sum(dim)
-    wrong = (total - 1).abs() > _SUM_TOLERANCE.get(p.dtype, 0.1)
+    total, wrong = _off_one(p, dim)
     if wrong.any():
         index = first(wrong)
         value = total[tuple(index)].item()
@@ -427,11 +432,10 @@ def are_class_probabilities(fn, target, ignore_index):
 
 def are_not_probabilities(fn, input):
     """No row of log-probabilities is a row of plain probabilities, which lie in [0, 1] and sum to 1."""
-    if not values_can_be_read(input) or input.numel() == 0:
+    if not values_can_be_read(input):
         return
     dim = 0 if input.ndim == 1 else 1
-    p = wide(input.detach())
-    plain = ((p >= 0) & (p <= 1)).all(dim) & ((p.sum(dim) - 1).abs() < _SUM_TOLERANCE.get(input.dtype, 0.1))
+    plain = (wide(input.detach()) >= 0).all(dim) & ~_off_one(input, dim)[1]
     if plain.any():
         row = list(map(str, first(plain)))
         row.insert(dim, ":")

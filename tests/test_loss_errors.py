@@ -37,6 +37,45 @@ FITS = "expected a shape that broadcasts to that of input. Try"
 
 # (call, exception, the whole message)
 BAD_CALLS = [
+    (
+        lambda: ln.binary_cross_entropy_with_logits(torch.zeros(2), torch.tensor([0.0, 1.5])),
+        ValueError,
+        "binary_cross_entropy_with_logits: target[1] is 1.5; expected a value in [0, 1]. Try target / "
+        "target.max() if these are on another scale.",
+    ),
+    (
+        lambda: ln.binary_cross_entropy_with_logits(torch.zeros(2), torch.tensor([0.0, -0.3])),
+        ValueError,
+        "binary_cross_entropy_with_logits: target[1] is -0.3; expected a value in [0, 1]. Try "
+        "torch.sigmoid(target) if these are scores.",
+    ),
+    (
+        lambda: ln.binary_cross_entropy_with_logits(torch.zeros(2), torch.tensor([0.0, float("nan")])),
+        ValueError,
+        "binary_cross_entropy_with_logits: target[1] is nan; expected a value in [0, 1]. Try "
+        "target.isnan().nonzero() to find where NaN comes in.",
+    ),
+    (
+        lambda: ln.nll_loss(torch.zeros(1, 2), torch.tensor([0]), ignore_index=1.5),
+        TypeError,
+        "nll_loss: ignore_index is a float; expected an integer. Try ignore_index=-100.",
+    ),
+    (
+        lambda: ln.cross_entropy(torch.zeros(1, 2), torch.tensor([0]), ignore_index=None),
+        TypeError,
+        "cross_entropy: ignore_index is a NoneType; expected an integer. Try ignore_index=-100.",
+    ),
+    (
+        lambda: ln.softmax_focal_loss(torch.zeros(1, 2), torch.tensor([0]), ignore_index="a"),
+        TypeError,
+        "softmax_focal_loss: ignore_index is a str; expected an integer. Try ignore_index=-100.",
+    ),
+    (
+        lambda: ln.nll_loss(torch.tensor([[-1.0, -0.5], [1.0, 0.0]]), torch.tensor([0, 0])),
+        ValueError,
+        "nll_loss: input[1, :] lies in [0, 1] and sums to 1, as probabilities do; expected log-"
+        "probabilities. Try input.log(), or cross_entropy on the scores.",
+    ),
     # Every piece of advice for a shape or a sign.
     (
         lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1, -1, 1 + 0j])),
@@ -897,3 +936,14 @@ def test_shapes_are_checked_under_torch_compile(loss, input, target):
 def test_strict_reads_values_on_every_device(device, loss, input, target):
     with ln.strict():
         refusal(loss, input.to(device), target.to(device))
+
+
+@pytest.mark.parametrize("row", [[2.0, -1.0], [0.5, 0.45], [0.0, 0.0]])
+def test_what_is_no_row_of_probabilities_is_not_refused(row):
+    assert nll(T([row]), T([0])) == -row[0]
+
+
+def test_a_class_that_cannot_be_costs_nothing_unless_it_is():
+    impossible = T([[0.0, -INF]])
+    assert ce(impossible, T([[1.0, 0.0]])) == 0
+    assert ce(impossible, T([[0.5, 0.5]])) == INF
