@@ -375,9 +375,9 @@ def is_classification(fn, input, target, weight=None, *, probabilities=False):
         if probabilities and target.shape != wanted:
             raise ValueError(
                 f"{fn}: {shapes}; expected {tuple(input.shape)} for class probabilities, {tuple(wanted)} for class "
-                f"indices. Try {_to_classes(input, target, wanted, dim)}."
+                f"indices. Try {_to_classes(input, target, wanted)}."
             )
-        fix = "target.long()" if target.shape == wanted else _to_classes(input, target, wanted, dim)
+        fix = "target.long()" if target.shape == wanted else _to_classes(input, target, wanted)
         fix = f"target.argmax(dim={dim})" if target.shape == input.shape else fix
         raise TypeError(f"{fn}: target has dtype {target.dtype}; expected class indices, torch.int64. Try {fix}.")
     if target.is_complex() or target.dtype == torch.bool:
@@ -386,7 +386,7 @@ def is_classification(fn, input, target, weight=None, *, probabilities=False):
             fix = f"target.long().argmax(dim={dim}) for one-hot rows"
         raise TypeError(f"{fn}: target has dtype {target.dtype}; expected class indices, torch.int64. Try {fix}.")
     if not target.is_floating_point() and target.shape != wanted:
-        fix = _to_classes(input, target, wanted, dim)
+        fix = _to_classes(input, target, wanted)
         raise ValueError(f"{fn}: {shapes}; expected class indices of shape {tuple(wanted)}. Try {fix}.")
     if weight is not None:
         is_floating_tensor(fn, "weight", weight)
@@ -451,8 +451,9 @@ def _shown(value):
     return f"1 + {value - 1:.2g}" if shown == "1" and value > 1 else f"1 - {1 - value:.2g}" if shown == "1" else shown
 
 
-def _to_classes(input, target, wanted, dim):
+def _to_classes(input, target, wanted):
     """What makes class indices of shape `wanted`, or class probabilities, of a target that has another shape."""
+    dim = 0 if input.ndim == 1 else 1
     one = [d for d in range(target.ndim) if target.shape[d] == 1]
     floats = target.is_floating_point()
     fix = f"target of shape {tuple(wanted)}"

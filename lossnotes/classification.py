@@ -47,7 +47,7 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
 
     References
     ----------
-    Bishop, C. M., "Pattern Recognition and Machine Learning", 2006, section 4.3.4.
+    Bishop, C. M., "Pattern Recognition and Machine Learning", 2006, section 4.3.4. Derived in :doc:`/book/losses/nll`.
     """
     fn = "nll_loss"
     _checks.is_reduction(fn, reduction)
@@ -113,6 +113,7 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     ----------
     Bishop, C. M., "Pattern Recognition and Machine Learning", 2006, section 4.3.4. Label smoothing: Szegedy, C., et al.,
     "Rethinking the Inception Architecture for Computer Vision", 2016.
+    Derived in :doc:`/book/information/cross-entropy`.
     """
     fn = "cross_entropy"
     _checks.is_reduction(fn, reduction)
@@ -177,6 +178,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=N
     References
     ----------
     Bishop, C. M., "Pattern Recognition and Machine Learning", 2006, section 4.3.2.
+    Derived in :doc:`/book/losses/softmax`.
     """
     fn = "binary_cross_entropy_with_logits"
     _checks.is_reduction(fn, reduction)

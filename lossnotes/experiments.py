@@ -1,7 +1,10 @@
-"""Real data for the chapters. Needs the extra ``lossnotes[book]``."""
+"""Real data and real training runs for the chapters. Needs the extra ``lossnotes[book]``."""
 
 import functools
+import re
 from collections import Counter
+from importlib import resources
+from typing import NamedTuple
 
 import torch
 
@@ -101,3 +104,213 @@ def _words(language):
     import wordfreq  # here, so that the other data sets need only their own packages
 
     return wordfreq.get_frequency_dict(language, wordlist="best")
+
+
+class Data(NamedTuple):
+    """Examples to train on, and examples held out to test on."""
+
+    x: torch.Tensor
+    y: torch.Tensor
+    x_test: torch.Tensor
+    y_test: torch.Tensor
+
+
+def digits(*, seed=0, device=None):
+    """1797 handwritten digits, 8 × 8 pixels: scikit-learn's, a fifth of them held out.
+
+    Parameters
+    ----------
+    seed : int
+        Which fifth.
+    device : torch.device, optional
+        Where the data go; `default_device` unless given.
+
+    Returns
+    -------
+    Data
+        ``x`` of shape (1437, 64), from 0 (paper) to 1 (ink), ``y`` of int64 with the classes 0 to 9, and 360 pairs to test
+        on. Floats are float64, in which every machine trains to the same printed figures (float32 on mps, which has no
+        other).
+
+    Examples
+    --------
+    >>> from lossnotes import experiments
+    >>> data = experiments.digits(device="cpu")
+    >>> data.x.shape, data.x_test.shape
+    (torch.Size([1437, 64]), torch.Size([360, 64]))
+
+    References
+    ----------
+    Alpaydin, E., and Kaynak, C., "Optical recognition of handwritten digits", UCI Machine Learning Repository, 1998.
+    """
+    from sklearn import datasets
+
+    x, y = datasets.load_digits(return_X_y=True)
+    return _split(torch.from_numpy(x) / 16, torch.from_numpy(y), seed, device)
+
+
+def diabetes(*, seed=0, device=None):
+    """442 patients, ten measurements each, and how far their diabetes went on in a year: scikit-learn's, a fifth held out.
+
+    Parameters
+    ----------
+    seed : int
+        Which fifth.
+    device : torch.device, optional
+        Where the data go; `default_device` unless given.
+
+    Returns
+    -------
+    Data
+        ``x`` of shape (353, 10): age, sex, body mass index, blood pressure and six blood values, each with mean 0 and standard
+        deviation 1 over all patients. ``y`` of shape (353,): the disease's progression, 25 to 346. And 89 pairs to test on.
+        Float64 as in `digits`.
+
+    Examples
+    --------
+    >>> from lossnotes import experiments
+    >>> data = experiments.diabetes(device="cpu")
+    >>> data.y.min().item(), data.y.max().item()
+    (25.0, 346.0)
+
+    References
+    ----------
+    Efron, B., Hastie, T., Johnstone, I., and Tibshirani, R., "Least angle regression", Annals of Statistics 32, 2004.
+    """
+    from sklearn import datasets
+
+    x, y = datasets.load_diabetes(return_X_y=True)
+    x = torch.from_numpy(x)
+    return _split((x - x.mean(0)) / x.std(0), torch.from_numpy(y), seed, device)
+
+
+def _split(x, y, seed, device):
+    order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
+    test, rest = order[: len(x) // 5 + 1], order[len(x) // 5 + 1 :]
+    return Data(*(_to_device(t, device) for t in (x[rest], y[rest], x[test], y[test])))
+
+
+def _to_device(t, device):
+    device = torch.device(default_device() if device is None else device)
+    return t.to(device, torch.float32 if t.is_floating_point() and device.type == "mps" else t.dtype)
+
+
+def prose():
+    """English text: the fourteen descriptions that scikit-learn ships with its data sets.
+
+    Returns
+    -------
+    dict of str to str
+        The text of each description by its name: lower-case letters, and one space for everything between words.
+
+    Examples
+    --------
+    >>> from lossnotes import experiments
+    >>> experiments.prose()["wine_data"][:40]
+    ' wine dataset wine recognition dataset d'
+
+    References
+    ----------
+    Pedregosa, F., et al., "Scikit-learn: Machine learning in Python", JMLR 12, 2011.
+    """
+    texts = {}
+    for file in sorted(resources.files("sklearn.datasets.descr").iterdir(), key=lambda file: file.name):
+        if file.name.endswith(".rst"):
+            texts[file.name.removesuffix(".rst")] = re.sub("[^a-z]+", " ", file.read_text(encoding="utf-8").lower())
+    return texts
+
+
+class Runs(NamedTuple):
+    """What `train` saw."""
+
+    step: torch.Tensor
+    curves: dict
+    models: list
+
+
+def train(model, loss, data, *, seeds=range(5), steps=300, batch=64, lr=0.1, optimizer=torch.optim.SGD, measure=None, every=20):
+    """Train the same model once for each seed, and measure it on the way.
+
+    Parameters
+    ----------
+    model : callable
+        Without arguments; gives a new ``torch.nn.Module``.
+    loss : callable
+        ``loss(model(x), y)``, a scalar.
+    data : callable
+        ``data(seed=seed)`` gives the `Data` of one run, such as `digits`.
+    seeds : iterable of int
+        One run each. The seed sets the data, the initial weights and the batches.
+    steps, batch, lr
+        How many steps of the optimizer, on how many examples drawn at random, at which learning rate.
+    optimizer : callable
+        ``optimizer(parameters, lr=lr)``.
+    measure : callable, optional
+        ``measure(model, data)`` gives a dict of names and numbers, before the first step and after each `every` steps.
+    every : int
+        Divides `steps`.
+
+    Returns
+    -------
+    Runs
+        ``step``, shape (K,): when was measured. ``curves``: for each name the numbers, float64 on the CPU, shape
+        (len(seeds), K). ``models``: the trained models. The global random state is left as it was.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> from lossnotes import experiments
+    >>> runs = experiments.train(lambda: torch.nn.Linear(64, 10), ln.cross_entropy, experiments.digits,
+    ...                          measure=experiments.accuracy)
+    >>> bool((runs.curves["accuracy"][:, -1] > 0.85).all())
+    True
+    """
+    curves, models = [], []
+    for seed in seeds:
+        split = data(seed=seed)
+        with torch.random.fork_rng(devices=[]):  # weights and batches are drawn on the CPU: the same on every device
+            torch.default_generator.manual_seed(seed)
+            net = model().to(split.x)
+        draws = torch.Generator().manual_seed(seed)
+        step_of = optimizer(net.parameters(), lr=lr)
+        seen = []
+        for step in range(steps + 1):
+            if measure is not None and step % every == 0:
+                with torch.no_grad():
+                    seen.append({name: float(value) for name, value in measure(net, split).items()})
+            if step < steps:
+                rows = torch.randint(len(split.x), (batch,), generator=draws).to(split.x.device)
+                step_of.zero_grad()
+                loss(net(split.x[rows]), split.y[rows]).backward()
+                step_of.step()
+        curves.append(seen)
+        models.append(net)
+    names = curves[0][0] if measure is not None else ()
+    values = {name: torch.tensor([[at[name] for at in run] for run in curves], dtype=torch.float64) for name in names}
+    return Runs(torch.arange(0, steps + 1, every) if measure is not None else torch.arange(0), values, models)
+
+
+def accuracy(model, data):
+    """Share of the test examples whose largest score is that of the right class, for `train` to measure.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Gives scores of shape (N, C).
+    data : Data
+        With classes as ``y_test``.
+
+    Returns
+    -------
+    dict
+        ``{"accuracy": share}``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from lossnotes import experiments
+    >>> data = experiments.Data(None, None, torch.eye(2), torch.tensor([0, 0]))
+    >>> experiments.accuracy(torch.nn.Identity(), data)
+    {'accuracy': 0.5}
+    """
+    return {"accuracy": (model(data.x_test).argmax(1) == data.y_test).double().mean().item()}

@@ -54,6 +54,7 @@ def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"
     References
     ----------
     Lin, T.-Y., Goyal, P., Girshick, R., He, K., and Dollár, P., "Focal Loss for Dense Object Detection", 2017.
+    Derived in :doc:`/book/losses/focal-loss`.
     """
     fn = "sigmoid_focal_loss"
     _checks.is_reduction(fn, reduction)
@@ -113,6 +114,7 @@ def softmax_focal_loss(input, target, weight=None, *, gamma=2.0, ignore_index=-1
     References
     ----------
     Lin, T.-Y., Goyal, P., Girshick, R., He, K., and Dollár, P., "Focal Loss for Dense Object Detection", 2017.
+    Derived in :doc:`/book/losses/focal-loss`.
     """
     fn = "softmax_focal_loss"
     _checks.is_reduction(fn, reduction)

@@ -128,6 +128,7 @@ def cross_entropy_between(p, q, *, dim=-1, base=math.e):
     References
     ----------
     Cover, T. M., and Thomas, J. A., "Elements of Information Theory", 2nd edition, 2006.
+    Derived in :doc:`/book/information/cross-entropy`.
     """
     p, q = _distributions("cross_entropy_between", dim, base, p=p, q=q)
     x, y = wide(p), wide(q)
@@ -171,6 +172,7 @@ def kl_divergence(p, q, *, dim=-1, base=math.e):
     References
     ----------
     Kullback, S., and Leibler, R. A., "On Information and Sufficiency", 1951.
+    Derived in :doc:`/book/information/kl-divergence`.
     """
     p, q = _distributions("kl_divergence", dim, base, p=p, q=q)
     x, y = wide(p), wide(q)
@@ -212,6 +214,7 @@ def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
     References
     ----------
     Lin, J., "Divergence Measures Based on the Shannon Entropy", 1991.
+    Derived in :doc:`/book/information/kl-divergence`.
     """
     p, q = _distributions("jensen_shannon_divergence", dim, base, p=p, q=q)
     x, y = wide(p), wide(q)

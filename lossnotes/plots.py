@@ -56,3 +56,7 @@ def bars(ax, labels, heights, *, color=TRUTH, values=None):
     return drawn
 
 
+def spread(ax, x, runs, color, style="-"):
+    """The mean of several runs as a line, and from the lowest to the highest of them as a band. `runs` has shape (runs, x)."""
+    ax.fill_between(x, runs.min(0).values, runs.max(0).values, color=color, alpha=0.2, lw=0)
+    return ax.plot(x, runs.mean(0), style, color=color)

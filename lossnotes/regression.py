@@ -38,7 +38,7 @@ def mse_loss(input, target, *, reduction="mean"):
 
     References
     ----------
-    Bishop, C. M., "Pattern Recognition and Machine Learning", 2006, section 3.1.1.
+    Bishop, C. M., "Pattern Recognition and Machine Learning", 2006, section 3.1.1. Derived in :doc:`/book/losses/mse`.
     """
     fn = "mse_loss"
     _checks.is_reduction(fn, reduction)

@@ -41,7 +41,7 @@ def softmax(input, dim, *, temperature=1.0):
     References
     ----------
     Bridle, J. S., "Probabilistic Interpretation of Feedforward Classification Network Outputs, with Relationships to
-    Statistical Pattern Recognition", 1990.
+    Statistical Pattern Recognition", 1990. Derived in :doc:`/book/losses/softmax`.
     """
     return _log_softmax("softmax", input, dim, temperature).exp().to(input.dtype)
 
@@ -81,6 +81,7 @@ def log_softmax(input, dim, *, temperature=1.0):
     References
     ----------
     Blanchard, P., Higham, D. J., and Higham, N. J., "Accurately computing the log-sum-exp and softmax functions", 2021.
+    Derived in :doc:`/book/losses/softmax`.
     """
     return _log_softmax("log_softmax", input, dim, temperature).to(input.dtype)
 

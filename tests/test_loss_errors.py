@@ -588,6 +588,38 @@ BAD_CALLS = [
             ("softmax_focal_loss", lambda x: focal(LOG_P, RIGHT, reduction=x), 0),
         ]
     ),
+    (
+        lambda: mse(Z(2, 3), Z(3, 2)),
+        ValueError,
+        "mse_loss: input has shape (2, 3) but target has shape (3, 2); expected the same shape. Try target.mT.",
+    ),
+    (
+        lambda: mse(Z(2, 3, 4), Z(4, 3, 2)),
+        ValueError,
+        "mse_loss: input has shape (2, 3, 4) but target has shape (4, 3, 2); expected the same shape. "
+        "Try target.permute(*reversed(range(target.ndim))).",
+    ),
+    (
+        lambda: multi(Z(2, 3), T([0, -1])),
+        ValueError,
+        "multiclass_hinge_loss: target[1] is -1; expected a class from 0 to 2. "
+        "Try input[target >= 0] and target[target >= 0] if such targets should not count.",
+    ),
+    (
+        lambda: ce(Z(2, 0), RIGHT),
+        ValueError,
+        "cross_entropy: target[0] is 0; expected no target, as input has no class. Try input with 1 classes.",
+    ),
+    (
+        lambda: multi(Z(2, 0), RIGHT),
+        ValueError,
+        "multiclass_hinge_loss: target[0] is 0; expected no target, as input has no class. Try input with 1 classes.",
+    ),
+    (
+        lambda: bce(Z(2), T([0.0, 1 + 1e-5])),
+        ValueError,
+        f"{BCE}: target[1] is 1 + 1e-05; {IN_01} target.clamp(0, 1) if this is rounding.",
+    ),
 ]
 
 
