@@ -109,10 +109,10 @@ def _words(language):
 class Data(NamedTuple):
     """Examples to train on, and examples held out to test on."""
 
-    x: torch.Tensor
-    y: torch.Tensor
-    x_test: torch.Tensor
-    y_test: torch.Tensor
+    x: torch.Tensor  #: Inputs to train on.
+    y: torch.Tensor  #: Their targets.
+    x_test: torch.Tensor  #: Inputs held out.
+    y_test: torch.Tensor  #: Their targets.
 
 
 def digits(*, seed=0, device=None):
@@ -184,6 +184,63 @@ def diabetes(*, seed=0, device=None):
     return _split((x - x.mean(0)) / x.std(0), torch.from_numpy(y), seed, device)
 
 
+def canvases(*, seed=0, device=None):
+    """A dense detector's data: canvases with one digit each somewhere among pieces of others, 1023 windows of background to it.
+
+    Each canvas has 39 × 39 pixels, so 32 × 32 windows of 8 × 8, of which exactly one holds the digit. The clutter is eight
+    half digits a canvas and normal noise of standard deviation 0.1. Digits of test canvases are in no training canvas.
+
+    Parameters
+    ----------
+    seed : int
+        Which digits, where, and which are held out.
+    device : torch.device, optional
+        Where the data go; `default_device` unless given.
+
+    Returns
+    -------
+    Data
+        ``x`` of shape (150, 1, 39, 39); ``y`` of shape (150, 1, 32, 32), which is 1 where the window that begins there (its upper
+        left corner) holds the digit, and 0 elsewhere. And 60 canvases to test on. Float64 as in `digits`.
+
+    Examples
+    --------
+    >>> from lossnotes import experiments
+    >>> data = experiments.canvases(device="cpu")
+    >>> data.y[0].sum().item(), data.y[0].numel()
+    (1.0, 1024)
+
+    References
+    ----------
+    Alpaydin, E., and Kaynak, C., "Optical recognition of handwritten digits", UCI Machine Learning Repository, 1998.
+    """
+    pool = digits(seed=seed, device="cpu")
+    draws = torch.Generator().manual_seed(seed)
+    sets = _canvases(pool.x.view(-1, 8, 8), 150, draws) + _canvases(pool.x_test.view(-1, 8, 8), 60, draws)
+    return Data(*(_to_device(t, device) for t in sets))
+
+
+def _canvases(pool, count, draws, side=39):
+    def below(n):
+        return torch.randint(n, (), generator=draws).item()
+
+    def paint(canvas, piece):  # somewhere on the canvas; ink on ink is ink
+        (height, width), top, left = piece.shape, below(side - piece.shape[0] + 1), below(side - piece.shape[1] + 1)
+        place = canvas[top : top + height, left : left + width]
+        place.copy_(torch.maximum(place, piece))
+        return top, left
+
+    x = torch.zeros(count, 1, side, side, dtype=pool.dtype)
+    y = torch.zeros(count, 1, side - 7, side - 7, dtype=pool.dtype)
+    for canvas, here in zip(x[:, 0], y[:, 0]):
+        for half in range(8):
+            height, width = (4, 8) if half % 2 else (8, 4)
+            top, left = below(9 - height), below(9 - width)
+            paint(canvas, pool[below(len(pool)), top : top + height, left : left + width])
+        here[paint(canvas, pool[below(len(pool))])] = 1
+    return x + 0.1 * torch.randn(x.shape, dtype=x.dtype, generator=draws), y
+
+
 def _split(x, y, seed, device):
     order = torch.randperm(len(x), generator=torch.Generator().manual_seed(seed))
     test, rest = order[: len(x) // 5 + 1], order[len(x) // 5 + 1 :]
@@ -223,9 +280,9 @@ def prose():
 class Runs(NamedTuple):
     """What `train` saw."""
 
-    step: torch.Tensor
-    curves: dict
-    models: list
+    step: torch.Tensor  #: After which steps was measured, shape (K,).
+    curves: dict  #: What was measured: for each name a float64 tensor of shape (runs, K), on the CPU.
+    models: list  #: The trained models, one a run.
 
 
 def train(model, loss, data, *, seeds=range(5), steps=300, batch=64, lr=0.1, optimizer=torch.optim.SGD, measure=None, every=20):
@@ -253,8 +310,7 @@ def train(model, loss, data, *, seeds=range(5), steps=300, batch=64, lr=0.1, opt
     Returns
     -------
     Runs
-        ``step``, shape (K,): when was measured. ``curves``: for each name the numbers, float64 on the CPU, shape
-        (len(seeds), K). ``models``: the trained models. The global random state is left as it was.
+        The global random state is left as it was.
 
     Examples
     --------

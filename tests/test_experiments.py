@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import lossnotes as ln
 from lossnotes import experiments
 
 
@@ -43,3 +44,112 @@ def test_data_goes_to_the_default_device(monkeypatch):
     monkeypatch.setenv("LOSSNOTES_DEVICE", "meta")
     assert experiments.letter_pairs()[1].device.type == "meta"
     assert experiments.symbol_frequencies("en")[1].device.type == "meta"
+
+
+DATA_SETS = {
+    "digits": (experiments.digits, (1437, 64), (1437,), 360),
+    "diabetes": (experiments.diabetes, (353, 10), (353,), 89),
+    "canvases": (experiments.canvases, (150, 1, 39, 39), (150, 1, 32, 32), 60),
+}
+
+
+@pytest.mark.parametrize(("draw", "x", "y", "held_out"), DATA_SETS.values(), ids=DATA_SETS)
+def test_a_data_set_has_its_shapes_and_goes_where_it_should(draw, x, y, held_out, device):
+    data = draw(seed=3, device=device)
+    assert data.x.shape == x and data.y.shape == y
+    assert data.x_test.shape == (held_out, *x[1:]) and data.y_test.shape == (held_out, *y[1:])
+    assert all(t.device.type == torch.device(device).type and t.isfinite().all() for t in data)
+    assert data.x.dtype == (torch.float32 if device.startswith("mps") else torch.float64)
+
+
+@pytest.mark.parametrize("draw", [d[0] for d in DATA_SETS.values()], ids=DATA_SETS)
+def test_a_seed_sets_what_is_held_out(draw):
+    one, again, other = (draw(seed=seed, device="cpu") for seed in (1, 1, 2))
+    assert all(torch.equal(a, b) for a, b in zip(one, again))
+    assert not torch.equal(one.x_test, other.x_test)
+
+
+def test_floats_are_float32_where_there_is_no_float64():
+    assert experiments.digits(device="meta").x.dtype == torch.float64
+    assert experiments._to_device(torch.zeros(1, dtype=torch.float64), "cpu").dtype == torch.float64
+    assert experiments._to_device(torch.zeros(1, dtype=torch.int64), "cpu").dtype == torch.int64
+
+
+def test_no_example_is_in_both_parts():
+    data = experiments.digits(device="cpu")
+    both = torch.cat([data.x, data.x_test])
+    assert len(both) == 1797 == len(both.unique(dim=0))  # no digit is there twice
+    assert data.x.min() == 0 and data.x.max() == 1 and data.y.unique().tolist() == list(range(10))
+
+
+def test_diabetes_is_standardised():
+    data = experiments.diabetes(device="cpu")
+    x = torch.cat([data.x, data.x_test])
+    torch.testing.assert_close(x.mean(0), torch.zeros(10, dtype=x.dtype))
+    torch.testing.assert_close(x.std(0), torch.ones(10, dtype=x.dtype))
+    assert data.y.min() >= 25 and data.y.max() <= 346
+
+
+def test_a_canvas_has_its_digit_where_the_target_says():
+    data = experiments.canvases(device="cpu")
+    pool = experiments.digits(device="cpu").x
+    assert (data.y.flatten(1).sum(1) == 1).all()
+    for x, y in zip(data.x[:20, 0], data.y[:20, 0]):
+        ((top, left),) = y.nonzero().tolist()
+        window = x[top : top + 8, left : left + 8].flatten()
+        # Up to the noise, and up to ink of the clutter, which only adds: no digit pixel is lighter than it was.
+        assert (window + 0.5 > pool).all(1).any()
+    assert not any((data.x == t).all() for t in data.x_test)
+
+
+def test_prose_is_letters_and_spaces():
+    texts = experiments.prose()
+    assert len(texts) == 14 and sum(map(len, texts.values())) > 30_000
+    assert set("".join(texts.values())) == set(" abcdefghijklmnopqrstuvwxyz")
+    assert "  " not in "".join(t.strip() + " " for t in texts.values())
+
+
+def linear():
+    return torch.nn.Linear(64, 10)
+
+
+def test_training_is_repeatable_and_leaves_the_random_state_alone():
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    settings = dict(seeds=(1, 4), steps=40, measure=experiments.accuracy)
+    one, again = (experiments.train(linear, ln.cross_entropy, experiments.digits, **settings) for _ in range(2))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert one.step.tolist() == [0, 20, 40] and one.curves["accuracy"].shape == (2, 3) and len(one.models) == 2
+    assert torch.equal(one.curves["accuracy"], again.curves["accuracy"])
+    assert not torch.equal(one.models[0].weight, one.models[1].weight)
+    assert torch.equal(one.models[0].weight, again.models[0].weight)
+
+
+def test_a_run_does_not_depend_on_the_others():
+    alone = experiments.train(linear, ln.cross_entropy, experiments.digits, seeds=(4,), steps=20)
+    among = experiments.train(linear, ln.cross_entropy, experiments.digits, seeds=(1, 4), steps=20)
+    assert torch.equal(alone.models[0].weight, among.models[1].weight)
+    assert alone.curves == {} and alone.step.numel() == 0
+
+
+def test_training_lowers_the_loss_with_any_optimizer():
+    def measure(model, data):
+        return {"loss": ln.cross_entropy(model(data.x), data.y), "one": 1}
+
+    for optimizer, lr in ((torch.optim.SGD, 0.3), (torch.optim.Adam, 0.01)):
+        settings = dict(seeds=(0,), optimizer=optimizer, lr=lr, steps=60, batch=100, measure=measure, every=30)
+        curves = experiments.train(linear, ln.cross_entropy, experiments.digits, **settings).curves
+        start, middle, end = curves["loss"][0].tolist()
+        assert end < middle < start and curves["one"].tolist() == [[1.0, 1.0, 1.0]]
+        assert curves["loss"].dtype == torch.float64
+
+
+def test_batches_are_of_the_size_asked_for():
+    seen = []
+
+    def loss(scores, target):
+        seen.append(len(target))
+        return ln.cross_entropy(scores, target)
+
+    experiments.train(linear, loss, experiments.digits, seeds=(0,), steps=3, batch=17)
+    assert seen == [17, 17, 17]

@@ -6,6 +6,7 @@ mpl.use("agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
 import pytest  # noqa: E402
+import torch  # noqa: E402
 
 from lossnotes import plots  # noqa: E402
 
@@ -49,3 +50,12 @@ def test_a_line_is_labelled_beside_it_in_its_colour(ax):
     plots.label_line(ax, 0.5, 1, "entropy", plots.MODEL, ha="center")
     (text,) = ax.texts
     assert (text.get_text(), text.get_color(), text.xy, text.get_ha()) == ("entropy", plots.MODEL, (0.5, 1), "center")
+
+
+def test_spread_draws_the_mean_between_the_lowest_and_the_highest(ax):
+    runs = torch.tensor([[1.0, 2.0], [3.0, 6.0], [2.0, 4.0]])
+    (line,) = plots.spread(ax, [0, 10], runs, plots.MODEL, "--")
+    assert line.get_ydata().tolist() == [2.0, 4.0] and line.get_linestyle() == "--" and line.get_color() == plots.MODEL
+    (band,) = ax.collections
+    corners = {tuple(point) for point in band.get_paths()[0].vertices.tolist()}
+    assert {(0.0, 1.0), (0.0, 3.0), (10.0, 2.0), (10.0, 6.0)} <= corners
