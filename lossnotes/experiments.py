@@ -281,7 +281,7 @@ class Runs(NamedTuple):
     """What `train` saw."""
 
     step: torch.Tensor  #: After which steps was measured, shape (K,).
-    curves: dict  #: What was measured: for each name a float64 tensor of shape (runs, K), on the CPU.
+    curves: dict  #: For each name what was measured, a float64 tensor of shape (runs, K), on the CPU.
     models: list  #: The trained models, one a run.
 
 
