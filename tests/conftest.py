@@ -1,14 +1,8 @@
-import os
+import hypothesis
+import pytest
+import torch
 
-# The workers of xdist use every core already. Here, before torch is loaded, and as a variable, which the kernels that nbval
-# starts inherit: with two threads each, two kernels on two cores wait for each other and take ten times as long.
-os.environ["OMP_NUM_THREADS"] = "1"
-
-import hypothesis  # noqa: E402
-import pytest  # noqa: E402
-import torch  # noqa: E402
-
-import lossnotes as ln  # noqa: E402
+import lossnotes as ln
 
 # Derandomised: the same examples on every machine and in every run, so that a red CI can be repeated at home.
 hypothesis.settings.register_profile("lossnotes", derandomize=True, deadline=None, database=None, max_examples=60)
