@@ -19,7 +19,7 @@ def path(request):
 
 
 def visible_code(nb):
-    return [c for c in nb.cells if c.cell_type == "code" and "hide-input" not in c.metadata.get("tags", [])]
+    return [c for c in nb.cells if c.cell_type == "code" and not {"hide-input", "hide-cell"} & set(c.metadata.get("tags", []))]
 
 
 def test_is_in_normal_form(path):
