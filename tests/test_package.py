@@ -8,6 +8,7 @@ import tomllib
 import venv
 from pathlib import Path
 
+import nbformat
 import pytest
 import torch
 from packaging.requirements import Requirement
@@ -102,3 +103,12 @@ def test_readme_names_the_commands():
     readme = (ROOT / "README.md").read_text("utf-8")
     for command in ("make book", "make test", "make lab", "pip install -r requirements.txt", "jupyter-book build .", "pytest"):
         assert re.search(rf"^{re.escape(command)}", readme, re.M), command
+
+
+def test_the_crosswalk_has_every_public_name_in_a_table_and_in_a_cell():
+    nb = nbformat.read(ROOT / "book" / "reference" / "pytorch-crosswalk.ipynb", as_version=4)
+    prose = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "markdown")
+    code = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "code")
+    tables = "\n".join(line for line in prose.split("\n") if line.startswith("|"))
+    assert [name for name in ln.__all__ if not re.search(rf"`{name}\b", tables)] == []
+    assert [name for name in ln.__all__ if not re.search(rf"\b(ln|where)\.{name}\b", code)] == []
