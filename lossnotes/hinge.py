@@ -43,6 +43,7 @@ def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     References
     ----------
     Cortes, C., and Vapnik, V., "Support-Vector Networks", 1995.
+    Compared in :doc:`/book/practice/choosing-a-loss`.
     """
     fn = "hinge_loss"
     _checks.is_reduction(fn, reduction)
@@ -91,6 +92,7 @@ def multiclass_hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     References
     ----------
     Crammer, K., and Singer, Y., "On the Algorithmic Implementation of Multiclass Kernel-based Vector Machines", 2001.
+    Compared in :doc:`/book/practice/choosing-a-loss`.
     """
     fn = "multiclass_hinge_loss"
     _checks.is_reduction(fn, reduction)
