@@ -2,6 +2,7 @@
 
 from lossnotes import naive
 from lossnotes._checks import strict
+from lossnotes.check import check
 from lossnotes.classification import binary_cross_entropy_with_logits, cross_entropy, nll_loss
 from lossnotes.device import default_device
 from lossnotes.focal import sigmoid_focal_loss, softmax_focal_loss
@@ -38,6 +39,7 @@ __all__ = [
     "SigmoidFocalLoss",
     "SoftmaxFocalLoss",
     "binary_cross_entropy_with_logits",
+    "check",
     "conditional_entropy",
     "cross_entropy",
     "cross_entropy_between",

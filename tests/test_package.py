@@ -80,7 +80,7 @@ def test_a_docstring_links_the_chapter_that_derives_it(chapter, name):
 
 
 def test_every_function_has_a_chapter():
-    named = {name for names in CHAPTERS.values() for name in names} | {"default_device", "strict", "naive"}
+    named = {name for names in CHAPTERS.values() for name in names} | {"check", "default_device", "strict", "naive"}
     assert named == {name for name in ln.__all__ if name.islower()}
 
 

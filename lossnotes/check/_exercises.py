@@ -1,0 +1,249 @@
+"""Functions that the homework asks for and the package does not have, and what is tried on them."""
+
+import math
+
+import torch
+from torch.nn.functional import one_hot
+
+from lossnotes import classification, hinge, scores
+from lossnotes.check._mistakes import Mistake
+from lossnotes.check._specs import RANDOM, SQUARE, TWO, Case, Spec, classes, drawn, t
+
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+def bits_per_letter(text, known, extra=1):
+    """Average bits of the letters of `text` under the letter frequencies of `known`, each letter counted once more."""
+
+    def letters(s):
+        return [LETTERS.index(c) for c in s.lower() if c in LETTERS]
+
+    counts = torch.bincount(torch.tensor(letters(known), dtype=torch.int64), minlength=26).double() + extra
+    return -(counts / counts.sum()).log2()[letters(text)].mean()
+
+
+def cross_entropy_gradient(input, target):
+    """Gradient of the mean cross-entropy with respect to the scores."""
+    return (scores.softmax(input, 1) - one_hot(target, input.shape[1]).to(input.dtype)) / len(input)
+
+
+def mean_of_parts(means, counts):
+    """Mean over all examples, from the mean and the number of examples of each part."""
+    return (means * counts).sum() / counts.sum()
+
+
+def best_temperature(input, target, temperatures):
+    """The temperature with which the scores have the lowest mean cross-entropy."""
+    losses = [classification.cross_entropy(input / t, target) for t in temperatures]
+    return temperatures[torch.stack(losses).argmin()]
+
+
+def train_classifier(loss, x, y, classes, steps=100, lr=0.1):
+    """Weights of a linear model after `steps` of gradient descent on all examples, from zeros."""
+    weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, device=x.device, requires_grad=True)
+    for _ in range(steps):
+        (slope,) = torch.autograd.grad(loss(x @ weight.T, y), weight)
+        weight = (weight - lr * slope).detach().requires_grad_()
+    return weight.detach()
+
+
+def _weights_after(update):
+    def fn(loss, x, y, classes, steps=100, lr=0.1):
+        weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
+        total = torch.zeros_like(weight)
+        for _ in range(steps):
+            (slope,) = torch.autograd.grad(loss(x @ weight.T, y), weight)
+            total = total + slope
+            weight = update(weight, slope, total, lr).detach().requires_grad_()
+        return weight.detach()
+
+    return fn
+
+
+SMALL = t([[1.0, 0.0], [0.0, 2.0]]), classes(0, 1)
+BATCH = drawn(6, 3, seed=5), classes(3, 0, 0, 2, 1, 3)
+
+TEMPERATURES = t([0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
+UNSURE = Case((t([[4.0, 0.0], [3.0, 0.0], [5.0, 0.0]]), classes(0, 1, 0), TEMPERATURES))
+SURE = Case((t([[0.4, 0.0, 0.1], [0.1, 0.3, 0.0]]), classes(0, 1), TEMPERATURES))
+
+
+def _temperature(choose):
+    def fn(input, target, temperatures):
+        losses = torch.stack([classification.cross_entropy(input / t, target) for t in temperatures])
+        return choose(losses, temperatures, input, target)
+
+    return fn
+
+
+EXERCISES = [
+    Spec(
+        "bits_per_letter",
+        bits_per_letter,
+        ("text", "known"),
+        {
+            "values": [Case(("ab", "aab")), Case(("hello world", "the cat sat on the mat")), Case(("zebra", "hello"))],
+            "edge cases": [Case(("AbC, d!", "A b-c")), Case(("abc", ""))],
+        },
+        {
+            "values": [
+                Mistake(
+                    "counts not smoothed",
+                    "A letter that never occurred is still possible. What is its count?",
+                    lambda s, k: bits_per_letter(s, k, 0),
+                ),
+                Mistake(
+                    "text and known swapped",
+                    "Whose frequencies, and whose letters?",
+                    lambda s, k: bits_per_letter(k, s),
+                ),
+                Mistake(
+                    "nats for bits", "Which logarithm gives bits?", lambda s, k: bits_per_letter(s, k) * math.log(2)
+                ),
+                Mistake(
+                    "sum for mean",
+                    "The longer the text, the larger the value.",
+                    lambda s, k: bits_per_letter(s, k) * sum(c in LETTERS for c in s),
+                ),
+            ]
+        },
+        differentiable=(),
+        logarithm=False,
+    ),
+    Spec(
+        "cross_entropy_gradient",
+        cross_entropy_gradient,
+        ("input", "target"),
+        {
+            "values": [TWO, SQUARE, RANDOM],
+            "edge cases": [Case((t([[3.0], [1.0]]), classes(0, 0)))],
+            "extreme scores": [Case((t([[1000.0, 1000.0], [-1000.0, 1000.0]]), classes(0, 0)))],
+        },
+        {
+            "values": [
+                Mistake(
+                    "gradient of the sum",
+                    "The loss is a mean. And its gradient?",
+                    lambda x, y: cross_entropy_gradient(x, y) * len(x),
+                ),
+                Mistake(
+                    "target not taken away",
+                    "Do the rows of a gradient of cross-entropy sum to 1, or to 0?",
+                    lambda x, y: x.softmax(1) / len(x),
+                ),
+                Mistake(
+                    "softmax over the wrong dim",
+                    "Along which dimension do the probabilities sum to 1?",
+                    lambda x, y: (x.softmax(0) - one_hot(y, x.shape[1])) / len(x),
+                ),
+                Mistake(
+                    "softmax missing",
+                    "Probability less target, and these are scores.",
+                    lambda x, y: (x - one_hot(y, x.shape[1])) / len(x),
+                ),
+                Mistake(
+                    "divided by the classes too",
+                    "The mean is over examples.",
+                    lambda x, y: cross_entropy_gradient(x, y) / x.shape[1],
+                ),
+            ],
+        },
+        differentiable=(),
+        logarithm=False,
+    ),
+    Spec(
+        "mean_of_parts",
+        mean_of_parts,
+        ("means", "counts"),
+        {
+            "values": [
+                Case((t([1.0, 3.0]), torch.tensor([3, 1]))),
+                Case((t([0.5, 2.0, 4.0]), torch.tensor([10, 0, 5]))),
+            ],
+            "edge cases": [Case((t([2.0]), torch.tensor([7])))],
+        },
+        {
+            "values": [
+                Mistake("mean of the means", "A small part counts as much as a large one.", lambda m, n: m.mean()),
+                Mistake("sum over the parts", "That is a sum over all examples.", lambda m, n: (m * n).sum()),
+                Mistake(
+                    "divided by the number of parts",
+                    "How many examples are there in all?",
+                    lambda m, n: (m * n).sum() / len(m),
+                ),
+            ],
+        },
+        logarithm=False,
+    ),
+    Spec(
+        "best_temperature",
+        best_temperature,
+        ("input", "target", "temperatures"),
+        {
+            "values": [UNSURE, SURE, Case((RANDOM.args[0] * 3, classes(2, 0, 0, 2, 1, 3), TEMPERATURES))],
+            "edge cases": [Case((*UNSURE.args[:2], t([3.0])))],
+        },
+        {
+            "values": [
+                Mistake(
+                    "highest for lowest",
+                    "Is a high loss good?",
+                    _temperature(lambda losses, temperatures, *_: temperatures[losses.argmax()]),
+                ),
+                Mistake(
+                    "position for temperature",
+                    "That is its place in the list.",
+                    _temperature(lambda losses, *_: losses.argmin()),
+                ),
+                Mistake(
+                    "loss for temperature",
+                    "That is how low the loss is, not where.",
+                    _temperature(lambda losses, *_: losses.min()),
+                ),
+                Mistake(
+                    "temperature multiplied",
+                    "A high temperature should make the probabilities more equal.",
+                    lambda input, target, temperatures: 1 / best_temperature(input, target, 1 / temperatures),
+                ),
+            ],
+        },
+        differentiable=(),
+        logarithm=False,
+    ),
+    Spec(
+        "train_classifier",
+        train_classifier,
+        ("loss", "x", "y", "classes"),
+        {
+            "values": [
+                Case((classification.cross_entropy, *SMALL, 2)),
+                Case((classification.cross_entropy, *BATCH, 4)),
+                Case((hinge.multiclass_hinge_loss, *BATCH, 4)),
+            ],
+            "steps": [Case((classification.cross_entropy, *SMALL, 2), {"steps": 1})],
+            "lr": [Case((classification.cross_entropy, *SMALL, 2), {"lr": 0.5, "steps": 3})],
+        },
+        {
+            "values": [
+                Mistake(
+                    "gradients added up",
+                    "What happens to .grad between two steps?",
+                    _weights_after(lambda w, g, total, lr: w - lr * total),
+                ),
+                Mistake(
+                    "steps uphill",
+                    "Which way does the gradient point?",
+                    _weights_after(lambda w, g, total, lr: w + lr * g),
+                ),
+                Mistake("no learning rate", "How long is a step?", _weights_after(lambda w, g, total, lr: w - g)),
+                Mistake(
+                    "never stepped",
+                    "The weights are as they were. Who changes them?",
+                    _weights_after(lambda w, g, total, lr: w),
+                ),
+            ],
+        },
+        differentiable=(),
+        logarithm=False,
+    ),
+]
