@@ -35,7 +35,7 @@ def mean_of_parts(means, counts):
 def best_temperature(input, target, temperatures):
     """The temperature with which the scores have the lowest mean cross-entropy."""
     losses = [classification.cross_entropy(input / t, target) for t in temperatures]
-    return temperatures[torch.stack(losses).argmin()]
+    return temperatures.take(torch.stack(losses).argmin())
 
 
 def train_classifier(loss, x, y, classes, steps=100, lr=0.1):
@@ -64,7 +64,7 @@ SMALL = t([[1.0, 0.0], [0.0, 2.0]]), classes(0, 1)
 BATCH = drawn(6, 3, seed=5), classes(3, 0, 0, 2, 1, 3)
 
 TEMPERATURES = t([0.25, 0.5, 1.0, 2.0, 4.0, 8.0])
-UNSURE = Case((t([[4.0, 0.0], [3.0, 0.0], [5.0, 0.0]]), classes(0, 1, 0), TEMPERATURES))
+UNSURE = Case((t([[2.0, 0.0], [1.5, 0.0], [2.5, 0.0]]), classes(0, 1, 0), TEMPERATURES))
 SURE = Case((t([[0.4, 0.0, 0.1], [0.1, 0.3, 0.0]]), classes(0, 1), TEMPERATURES))
 
 
