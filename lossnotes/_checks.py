@@ -46,6 +46,14 @@ def values_can_be_read(*tensors):
     return all(t.device.type == "cpu" or (_strict.get() and t.device.type != "meta") for t in tensors)
 
 
+def _lie_within(x, low, high):
+    """Whether all values lie in [low, high], NaN in none: one pass over memory, and no copy."""
+    if x.numel() == 0:
+        return True
+    least, most = (wide(x) if x.is_floating_point() and x.itemsize == 1 else x).aminmax()  # aminmax takes no 8-bit floats
+    return least.item() >= low and most.item() <= high
+
+
 def at(name, index):
     """``p[2, 1]`` for an index, ``p`` for the empty index of a single value or row."""
     return f"{name}[{', '.join(str(int(i)) for i in index)}]" if len(index) else name
@@ -162,6 +170,8 @@ def agree(fn, dim, **pair):
 def are_probabilities(fn, name, p, dim=-1):
     """Every value lies in [0, 1], and none is NaN."""
     if not values_can_be_read(p):
+        return
+    if _lie_within(p.detach(), 0, 1):
         return
     p = wide(p.detach())
     wrong = ~((p >= 0) & (p <= 1))
@@ -296,6 +306,8 @@ def is_binary(fn, input, target):
     is_floating_pair(fn, input, target)
     if not values_can_be_read(target):
         return
+    if _lie_within(target.detach(), 0, 1):
+        return
     y = wide(target.detach())
     wrong = ~((y >= 0) & (y <= 1))
     if wrong.any():
@@ -324,6 +336,9 @@ def are_signs(fn, input, target):
     share_a_device(fn, input, target=target)
     is_same_shape(fn, input, target)
     if not values_can_be_read(target):
+        return
+    # In pieces, so that no copy is made of a large target.
+    if all(bool((piece.abs() == 1).all()) for piece in target.detach().reshape(-1).split(1 << 16)) or target.numel() == 0:
         return
     y = wide(target)  # as a uint8, -1 would be 255
     wrong = (y != 1) & (y != -1)
@@ -399,10 +414,12 @@ def is_classification(fn, input, target, weight=None, *, probabilities=False):
 
 
 def are_classes(fn, input, target, ignore_index=None):
-    """Every target is a class or `ignore_index`."""
+    """Every target is a class or `ignore_index`. True where all are seen to be classes."""
     if not values_can_be_read(target):
-        return
+        return False
     classes = input.shape[0 if input.ndim == 1 else 1]
+    if _lie_within(target, 0, classes - 1) and not (ignore_index is not None and 0 <= ignore_index < classes):
+        return True
     wrong = (target < 0) | (target >= classes)
     if ignore_index is not None:
         wrong = wrong & (target != ignore_index)
@@ -418,6 +435,7 @@ def are_classes(fn, input, target, ignore_index=None):
             fix = "input[target >= 0] and target[target >= 0] if such targets should not count"
         wanted = f"a class from 0 to {classes - 1}" if classes else "no target, as input has no class"
         raise ValueError(f"{fn}: {at('target', index)} is {value}; expected {wanted}. Try {fix}.")
+    return False
 
 
 def are_class_probabilities(fn, target, ignore_index):

@@ -3,7 +3,8 @@
 import torch
 
 from lossnotes import _checks
-from lossnotes._numeric import class_dim, lead_of_others, reduce, softplus, wide
+from lossnotes._blocks import evaluate
+from lossnotes._numeric import class_dim, lead_of_others as lead, reduce, softplus, wide
 from lossnotes.scores import log_softmax
 
 
@@ -54,11 +55,12 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
     _checks.is_integer(fn, "ignore_index", ignore_index, -100)
     _checks.is_classification(fn, input, target, weight)
     target = target.long()  # as a uint8, -100 would be 156
-    _checks.are_classes(fn, input, target, ignore_index)
+    ignore_index = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
     _checks.are_not_probabilities(fn, input)
-    index, share = _right_answers(input, target, weight, ignore_index)
-    loss = -wide(input).gather(class_dim(input), index).squeeze(class_dim(input))
-    return _weighted(loss, share, target != ignore_index, reduction).to(input.dtype)
+    share, count = weights_of(target, weight, ignore_index)
+    dim = class_dim(input)
+    loss = -wide(input).gather(dim, _index(target, ignore_index).unsqueeze(dim)).squeeze(dim)
+    return reduce(of_counted(loss, target, share, ignore_index), reduction, count).to(input.dtype)
 
 
 def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
@@ -120,23 +122,21 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     _checks.is_integer(fn, "ignore_index", ignore_index, -100)
     _checks.is_share(fn, "label_smoothing", label_smoothing)
     _checks.is_classification(fn, input, target, weight, probabilities=True)
-    z, dim = wide(input), class_dim(input)
+    how = {"reduction": reduction, "along": class_dim(input)}
+    weight = weight if weight is None else wide(weight)
     if target.is_floating_point():
         _checks.are_class_probabilities(fn, target, ignore_index)
-        y = wide(target) * (1 - label_smoothing) + label_smoothing / input.shape[dim]
-        return reduce(_expected_surprisal(y, z, weight, dim), reduction).to(input.dtype)
+        how["count"] = input.numel() // max(1, input.shape[how["along"]])
+        y = target if label_smoothing == 0 else _smooth(wide(target), label_smoothing, input)
+        return evaluate(surprisal_of_distributions, input, y, **how, weight=weight)
 
     target = target.long()  # as a uint8, -100 would be 156
-    _checks.are_classes(fn, input, target, ignore_index)
-    index, share = _right_answers(input, target, weight, ignore_index)
-    counted = target != ignore_index
-    loss = softplus(lead_of_others(z, index, dim))
+    ignore_index = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
+    share, how["count"] = weights_of(target, weight, ignore_index)
     if label_smoothing == 0:
-        return _weighted(loss, share, counted, reduction).to(input.dtype)
-    loss = (1 - label_smoothing) * share * loss
-    loss = loss + _expected_surprisal(torch.full_like(z, label_smoothing / input.shape[dim]), z, weight, dim)
-    loss = torch.where(counted, loss, 0)
-    return reduce(loss, reduction, torch.where(counted, share, 0).sum()).to(input.dtype)
+        return evaluate(surprisal_of_classes, input, target, share, **how, ignore_index=ignore_index)
+    options = {"weight": weight, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
+    return evaluate(surprisal_of_smoothed, input, target, share, **how, **options)
 
 
 def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=None, reduction="mean"):
@@ -185,35 +185,70 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=N
     _checks.is_binary(fn, input, target)
     _checks.broadcasts_to_input(fn, "weight", weight, input)
     _checks.broadcasts_to_input(fn, "pos_weight", pos_weight, input)
-    z, y = wide(input), wide(target)
+    weights = (x if x is None else x.expand(input.shape) for x in (weight, pos_weight))
+    return evaluate(surprisal_of_answers, input, target, *weights, reduction=reduction)
+
+
+def surprisal_of_answers(z, y, weight, pos_weight):
     yes, no = y * softplus(-z), (1 - y) * softplus(z)
-    loss = (yes if pos_weight is None else wide(pos_weight) * yes) + no
-    if weight is not None:
-        loss = wide(weight) * loss
-    return reduce(loss, reduction).to(input.dtype)
+    loss = (yes if pos_weight is None else pos_weight * yes) + no
+    return loss if weight is None else weight * loss
 
 
-def _right_answers(input, target, weight, ignore_index):
-    """Indices to gather with, and the weight of each target. Ignored targets point to class 0."""
-    index = torch.where(target == ignore_index, 0, target).long()
-    # index_select and not weight[index], which asks for a value where vmap has none.
-    every = torch.ones_like(index, dtype=wide(input).dtype)
-    share = every if weight is None else wide(weight).index_select(0, index.flatten()).reshape(index.shape)
-    return index.unsqueeze(class_dim(input)), share
+def surprisal_of_classes(z, target, share, ignore_index):
+    return of_counted(softplus(lead_of_others(z, target, ignore_index)), target, share, ignore_index)
 
 
-def _weighted(loss, share, counted, reduction):
-    """Losses of the targets that count, reduced: the mean divides by the sum of their weights.
-
-    ``torch.where`` and not a product: 0 times an infinite loss is NaN, and so is the gradient of a mean over nothing.
-    """
-    return reduce(torch.where(counted, share * loss, 0), reduction, torch.where(counted, share, 0).sum())
-
-
-def _expected_surprisal(y, z, weight, dim):
+def surprisal_of_distributions(z, y, weight):
     """Cross-entropy of class probabilities `y` and softmax(z), each class weighted."""
+    dim = class_dim(z)
     log_p = log_softmax(z, dim)
     log_p = torch.where((y == 0) & (log_p == -torch.inf), 0, log_p)  # 0 log 0 = 0
     if weight is not None:
-        y = y * wide(weight).reshape([-1 if d == dim else 1 for d in range(z.ndim)])
+        y = y * weight.reshape([-1 if d == dim else 1 for d in range(z.ndim)])
     return -(y * log_p).sum(dim)
+
+
+def surprisal_of_smoothed(z, target, share, weight, ignore_index, label_smoothing):
+    of_target = (1 - label_smoothing) * softplus(lead_of_others(z, target, ignore_index))
+    of_target = of_target if share is None else share * of_target
+    even = torch.full_like(z, label_smoothing / z.shape[class_dim(z)])
+    loss = of_target + surprisal_of_distributions(z, even, weight)
+    return of_counted(loss, target, None, ignore_index)
+
+
+def weights_of(target, weight, ignore_index):
+    """The weight of each target (None: 1 each), and the sum of the weights of those that count."""
+    if ignore_index is None and weight is None:
+        return None, target.numel()
+    counted = torch.ones_like(target, dtype=torch.bool) if ignore_index is None else target != ignore_index
+    if weight is None:
+        return None, counted.sum()
+    # index_select and not weight[index], which asks for a value where vmap has none.
+    index = _index(target, ignore_index)
+    share = wide(weight).index_select(0, index.flatten()).reshape(index.shape)
+    return share, torch.where(counted, share, 0).sum()
+
+
+def of_counted(loss, target, share, ignore_index):
+    """Weighted losses, and 0 for targets that do not count.
+
+    ``torch.where`` and not a product: 0 times an infinite loss is NaN, and so is the gradient of a mean over nothing.
+    """
+    loss = loss if share is None else share * loss
+    return loss if ignore_index is None else torch.where(target == ignore_index, 0, loss)
+
+
+def lead_of_others(z, target, ignore_index):
+    """How far the other scores together are ahead of that of the target (see `_numeric.lead`)."""
+    dim = class_dim(z)
+    return lead(z, _index(target, ignore_index).unsqueeze(dim), dim)
+
+
+def _index(target, ignore_index):
+    """Indices to gather with: ignored targets point to class 0."""
+    return target if ignore_index is None else torch.where(target == ignore_index, 0, target)
+
+
+def _smooth(y, label_smoothing, input):
+    return y * (1 - label_smoothing) + label_smoothing / input.shape[class_dim(input)]

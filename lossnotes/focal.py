@@ -4,8 +4,9 @@ import torch
 from torch.nn.functional import logsigmoid
 
 from lossnotes import _checks
-from lossnotes._numeric import class_dim, lead_of_others, reduce, softplus, wide
-from lossnotes.classification import _right_answers, _weighted
+from lossnotes._blocks import evaluate
+from lossnotes._numeric import class_dim, softplus
+from lossnotes.classification import lead_of_others, of_counted, weights_of
 
 
 def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"):
@@ -62,13 +63,16 @@ def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"
     if alpha is not None:
         _checks.is_share(fn, "alpha", alpha)
     _checks.is_binary(fn, input, target)
-    z, y = wide(input), wide(target)
+    return evaluate(focal_of_answers, input, target, reduction=reduction, alpha=alpha, gamma=gamma)
+
+
+def focal_of_answers(z, y, alpha, gamma):
     loss = y * softplus(-z) + (1 - y) * softplus(z)
     if gamma != 0:
         loss = torch.exp(gamma * _log_wrongness(z, y)) * loss
     if alpha is not None:
         loss = (alpha * y + (1 - alpha) * (1 - y)) * loss
-    return reduce(loss, reduction).to(input.dtype)
+    return loss
 
 
 def softmax_focal_loss(input, target, weight=None, *, gamma=2.0, ignore_index=-100, reduction="mean"):
@@ -122,13 +126,18 @@ def softmax_focal_loss(input, target, weight=None, *, gamma=2.0, ignore_index=-1
     _checks.is_integer(fn, "ignore_index", ignore_index, -100)
     _checks.is_classification(fn, input, target, weight)
     target = target.long()  # as a uint8, -100 would be 156
-    _checks.are_classes(fn, input, target, ignore_index)
-    index, share = _right_answers(input, target, weight, ignore_index)
-    lead = lead_of_others(wide(input), index, class_dim(input))
+    ignore_index = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
+    share, count = weights_of(target, weight, ignore_index)
+    how = {"reduction": reduction, "along": class_dim(input), "count": count}
+    return evaluate(focal_of_classes, input, target, share, **how, ignore_index=ignore_index, gamma=gamma)
+
+
+def focal_of_classes(z, target, share, ignore_index, gamma):
+    lead = lead_of_others(z, target, ignore_index)
     # 1 - p is the sigmoid of the lead, and its power is taken in logarithms: no 1 - p cancels, and no power of 0 has an
     # infinite slope.
     loss = torch.exp(gamma * logsigmoid(lead)) * softplus(lead)
-    return _weighted(loss, share, target != ignore_index, reduction).to(input.dtype)
+    return of_counted(loss, target, share, ignore_index)
 
 
 def _log_wrongness(z, y):

@@ -3,7 +3,8 @@
 import torch
 
 from lossnotes import _checks
-from lossnotes._numeric import class_dim, reduce, wide
+from lossnotes._blocks import evaluate
+from lossnotes._numeric import class_dim
 
 
 def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
@@ -49,8 +50,11 @@ def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     _checks.is_reduction(fn, reduction)
     _checks.is_number_from(fn, "margin", margin, 0)
     _checks.are_signs(fn, input, target)
-    z = wide(input)
-    return reduce(torch.relu(margin - target * z), reduction).to(input.dtype)
+    return evaluate(hinge, input, target, reduction=reduction, margin=margin)
+
+
+def hinge(z, y, margin):
+    return torch.relu(margin - y * z)
 
 
 def multiclass_hinge_loss(input, target, *, margin=1.0, reduction="mean"):
@@ -99,7 +103,11 @@ def multiclass_hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     _checks.is_number_from(fn, "margin", margin, 0)
     _checks.is_classification(fn, input, target)
     _checks.are_classes(fn, input, target)
-    z, dim = wide(input), class_dim(input)
-    index = target.long().unsqueeze(dim)
+    return evaluate(hinge_of_classes, input, target.long(), reduction=reduction, along=class_dim(input), margin=margin)
+
+
+def hinge_of_classes(z, target, margin):
+    dim = class_dim(z)
+    index = target.unsqueeze(dim)
     ahead = (z - z.gather(dim, index)).scatter(dim, index, torch.finfo(z.dtype).min)
-    return reduce(torch.relu(margin + ahead.amax(dim)), reduction).to(input.dtype)
+    return torch.relu(margin + ahead.amax(dim))

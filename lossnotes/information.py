@@ -5,6 +5,7 @@ import math
 import torch
 
 from lossnotes import _checks
+from lossnotes._blocks import evaluate
 from lossnotes._numeric import wide
 
 
@@ -88,9 +89,12 @@ def entropy(p, *, dim=-1, base=math.e):
     ----------
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
-    (p,) = _distributions("entropy", dim, base, p=p)
-    x = wide(p)
-    return (0 - (x * _log_or_0(x, base)).sum(dim)).to(p.dtype)
+    p, dim = _distributions("entropy", dim, base, p=p)
+    return evaluate(expected_surprisal, p, reduction="none", along=dim, dim=dim, base=base)
+
+
+def expected_surprisal(x, dim, base):
+    return 0 - (x * _log_or_0(x, base)).sum(dim)
 
 
 def cross_entropy_between(p, q, *, dim=-1, base=math.e):
@@ -130,9 +134,12 @@ def cross_entropy_between(p, q, *, dim=-1, base=math.e):
     Cover, T. M., and Thomas, J. A., "Elements of Information Theory", 2nd edition, 2006.
     Derived in :doc:`/book/information/cross-entropy`.
     """
-    p, q = _distributions("cross_entropy_between", dim, base, p=p, q=q)
-    x, y = wide(p), wide(q)
-    return (0 - (x * _log(torch.where((x > 0) | (y > 0), y, 1), base)).sum(dim)).to(p.dtype)
+    p, q, dim = _distributions("cross_entropy_between", dim, base, p=p, q=q)
+    return evaluate(expected_surprisal_under, p, q, reduction="none", along=dim, dim=dim, base=base)
+
+
+def expected_surprisal_under(x, y, dim, base):
+    return 0 - (x * _log(torch.where((x > 0) | (y > 0), y, 1), base)).sum(dim)
 
 
 def kl_divergence(p, q, *, dim=-1, base=math.e):
@@ -174,9 +181,12 @@ def kl_divergence(p, q, *, dim=-1, base=math.e):
     Kullback, S., and Leibler, R. A., "On Information and Sufficiency", 1951.
     Derived in :doc:`/book/information/kl-divergence`.
     """
-    p, q = _distributions("kl_divergence", dim, base, p=p, q=q)
-    x, y = wide(p), wide(q)
-    return _not_negative(_times_log_ratio(x, y, base).sum(dim)).to(p.dtype)
+    p, q, dim = _distributions("kl_divergence", dim, base, p=p, q=q)
+    return evaluate(divergence, p, q, reduction="none", along=dim, dim=dim, base=base)
+
+
+def divergence(x, y, dim, base):
+    return _not_negative(_times_log_ratio(x, y, base).sum(dim))
 
 
 def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
@@ -216,11 +226,14 @@ def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
     Lin, J., "Divergence Measures Based on the Shannon Entropy", 1991.
     Derived in :doc:`/book/information/kl-divergence`.
     """
-    p, q = _distributions("jensen_shannon_divergence", dim, base, p=p, q=q)
-    x, y = wide(p), wide(q)
+    p, q, dim = _distributions("jensen_shannon_divergence", dim, base, p=p, q=q)
+    return evaluate(divergence_from_the_middle, p, q, reduction="none", along=dim, dim=dim, base=base)
+
+
+def divergence_from_the_middle(x, y, dim, base):
     m = x / 2 + y / 2
     both = _times_log_ratio(x, m, base) + _times_log_ratio(y, m, base)
-    return _not_negative(both.sum(dim) / 2).to(p.dtype)
+    return _not_negative(both.sum(dim) / 2)
 
 
 def conditional_entropy(joint, *, base=math.e):
@@ -313,7 +326,7 @@ def mutual_information(joint, *, base=math.e):
 
 
 def _distributions(fn, dim, base, **inputs):
-    """The checked inputs, brought to one dtype."""
+    """The checked inputs, brought to one dtype and shape, and `dim` counted from the front."""
     tensors = _checks.as_floating(fn, **inputs)
     _checks.is_number_above(fn, "base", base, 1)
     if len(tensors) == 1:
@@ -324,7 +337,8 @@ def _distributions(fn, dim, base, **inputs):
     for name, x in zip(inputs, tensors):
         _checks.is_distribution(fn, name, x, dim)
     dtype = tensors[0].dtype if len(tensors) == 1 else torch.promote_types(*(x.dtype for x in tensors))
-    return [x.to(dtype) for x in tensors]
+    tensors = torch.broadcast_tensors(*(x.to(dtype) for x in tensors))
+    return *tensors, dim % tensors[0].ndim
 
 
 def _log(x, base):

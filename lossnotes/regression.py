@@ -1,7 +1,7 @@
 """Squared error."""
 
 from lossnotes import _checks
-from lossnotes._numeric import reduce, wide
+from lossnotes._blocks import evaluate
 
 
 def mse_loss(input, target, *, reduction="mean"):
@@ -43,4 +43,8 @@ def mse_loss(input, target, *, reduction="mean"):
     fn = "mse_loss"
     _checks.is_reduction(fn, reduction)
     _checks.is_floating_pair(fn, input, target)
-    return reduce((wide(input) - wide(target)) ** 2, reduction).to(input.dtype)
+    return evaluate(squared_error, input, target, reduction=reduction)
+
+
+def squared_error(x, y):
+    return (x - y) ** 2
