@@ -3,8 +3,9 @@
 from lossnotes import naive
 from lossnotes._checks import strict
 from lossnotes.check import check
-from lossnotes.classification import binary_cross_entropy_with_logits, cross_entropy, nll_loss
+from lossnotes.classification import binary_cross_entropy_with_logits, cross_entropy, linear_cross_entropy, nll_loss
 from lossnotes.device import default_device
+from lossnotes.distributed import distributed_mean
 from lossnotes.focal import sigmoid_focal_loss, softmax_focal_loss
 from lossnotes.hinge import hinge_loss, multiclass_hinge_loss
 from lossnotes.information import (
@@ -44,11 +45,13 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_between",
     "default_device",
+    "distributed_mean",
     "entropy",
     "hinge_loss",
     "information_content",
     "jensen_shannon_divergence",
     "kl_divergence",
+    "linear_cross_entropy",
     "log_softmax",
     "mse_loss",
     "multiclass_hinge_loss",

@@ -13,7 +13,7 @@ import itertools
 import math
 
 import torch
-from torch.nn.functional import softplus
+from torch.nn.functional import linear, softplus
 
 from lossnotes._numeric import class_dim, reduce, wide
 
@@ -22,6 +22,8 @@ LARGE = 1 << 15
 # Elements of a block for each thread. Elementwise: what PyTorch gives a thread at least; several such tensors fit a core's own
 # cache. Rows that are summed over pass through few operations, and larger blocks save calls.
 BLOCK, BLOCK_OF_ROWS = 1 << 15, 1 << 18
+# Scores that a linear layer gives at a time: many rows, or the matrix products would read the weights too often.
+BLOCK_OF_SCORES = 1 << 24
 
 
 def evaluate(formula, *tensors, reduction, along=None, count=None, **options):
@@ -34,18 +36,38 @@ def evaluate(formula, *tensors, reduction, along=None, count=None, **options):
     return job.whole(tensors) if _steps_aside(job, tensors) else _Blocks.apply(job, *tensors)
 
 
+def evaluate_linear(formula, input, linear_weight, linear_bias, *tensors, reduction, count, **options):
+    """`evaluate` of the scores ``input @ linear_weight.T + linear_bias``, of which one block is held at a time, on any device."""
+    job = _LinearJob(formula, reduction, 1, count, options)
+    tensors = (input, linear_weight, linear_bias, *tensors)
+    few = len(input) * len(linear_weight) < LARGE
+    return job.whole(tensors) if few or _is_looked_at(job, tensors) else _Blocks.apply(job, *tensors)
+
+
 def _steps_aside(job, tensors):
     """Whether the definition is to run: there is nothing to win, or somebody looks at the operations themselves."""
     return (
+        tensors[0].numel() < (1 if job.kernel else LARGE)
+        or any(x is not None and not x.is_cpu for x in tensors)
+        or _is_looked_at(job, tensors)
+    )
+
+
+def _is_looked_at(job, tensors):
+    return (
         torch.compiler.is_compiling()
-        or tensors[0].numel() < (1 if job.kernel else LARGE)
         or torch._C._are_functorch_transforms_active()  # there is no public way to ask
         or torch.autograd.forward_ad._current_level >= 0
         # A subclass of a tensor has its own way to do things.
-        or any(x is not None and not (x.is_cpu and type(x) in (torch.Tensor, torch.nn.Parameter)) for x in tensors)
+        or any(x is not None and type(x) not in (torch.Tensor, torch.nn.Parameter) for x in tensors)
         or any(isinstance(x, torch.Tensor) and x.requires_grad for x in (job.count, *job.options.values()))
-        or (job.count is not None and not job.count > 0)
+        or (job.count is not None and not _on_accelerator(job.count) and not job.count > 0)
     )
+
+
+def _on_accelerator(x):
+    """Whether reading the value of `x` would make another device wait."""
+    return isinstance(x, torch.Tensor) and not x.is_cpu
 
 
 class _Job:
@@ -92,12 +114,15 @@ class _Job:
                 if slope is not slopes[0]:
                     slopes[0].copy_(slope)
                 return losses
+        return self.by_autograd(tensors, slopes, scale)
+
+    def by_autograd(self, tensors, slopes, scale):
         tensors = [x if slope is None else x.detach().requires_grad_() for x, slope in zip(tensors, slopes)]
         with torch.enable_grad():
             losses = self.losses(tensors)
         wanted = [x for x, slope in zip(tensors, slopes) if slope is not None]
-        weights = scale if isinstance(scale, torch.Tensor) else torch.full_like(losses, scale)
-        found = torch.autograd.grad(losses, wanted, weights)
+        scale = torch.as_tensor(scale, dtype=losses.dtype, device=losses.device).expand_as(losses)
+        found = torch.autograd.grad(losses, wanted, scale)
         for slope, x in zip((slope for slope in slopes if slope is not None), found):
             slope.copy_(x)
         return losses.detach()
@@ -106,7 +131,8 @@ class _Job:
         """What each loss is multiplied with in the result."""
         if self.reduction != "mean":
             return 1.0
-        return 1.0 / (tensors[1].numel() if self.count is None else float(self.count))  # a loss for each target
+        count = tensors[1].numel() if self.count is None else self.count  # a loss for each target
+        return 1.0 / (count if _on_accelerator(count) else float(count))
 
     def each_block(self, *tensors):
         """The blocks of all tensors, side by side."""
@@ -121,6 +147,58 @@ class _Job:
         for part in _parts(first.shape, along, size):
             without = part if along is None else part[:along] + part[along + 1 :]
             yield [x if x is None else x[part if x.ndim == first.ndim else without] for x in tensors]
+
+
+class _LinearJob(_Job):
+    """A formula of the scores that a linear layer gives. The first three tensors are the layer's input, weight and bias."""
+
+    def whole(self, tensors):
+        return super().whole((linear(*tensors[:3]), *tensors[3:]))
+
+    def values(self, tensors):
+        x, weight, bias, *others = tensors
+        parts = self.each_rows(len(weight), x, *others)
+        losses = torch.cat([self.losses((linear(rows, weight, bias), *rest)) for rows, *rest in parts])
+        return reduce(losses, self.reduction, self.count).to(x.dtype)
+
+    def with_slopes(self, tensors, needs, given=None):
+        x, weight, bias, *others = tensors
+        of_x = torch.empty_like(x) if needs[0] else None
+        # Sums over all rows, for which half precision has too few digits.
+        of_weight = torch.zeros_like(weight, dtype=wide(weight).dtype) if needs[1] else None
+        of_bias = torch.zeros_like(bias, dtype=wide(bias).dtype) if needs[2] else None
+        scale, total = self.scale(tensors), 0.0
+        for rows, of_rows, scales, *rest in self.each_rows(len(weight), x, of_x, given, *others):
+            losses, of_scores = self.of_scores((rows, weight, bias), rest, scale if given is None else _wide(scales))
+            total = total + losses.sum()
+            of_scores = of_scores.to(x.dtype)
+            if needs[0]:
+                torch.mm(of_scores, weight, out=of_rows)
+            if needs[1] and of_weight.dtype == x.dtype:
+                of_weight.addmm_(of_scores.T, rows)
+            elif needs[1]:
+                of_weight += of_scores.T @ rows
+            if needs[2]:
+                of_bias += of_scores.sum(0)
+        slopes = [of_x, *(s if s is None else s.to(x.dtype) for s in (of_weight, of_bias)), *(None for _ in others)]
+        return (total * scale).to(x.dtype), slopes
+
+    def of_scores(self, layer, others, scale):
+        """The losses of some rows, and the slopes of scale times losses in their scores: in the memory of the scores, if
+        there is a closed form."""
+        scores = wide(linear(*layer))
+        if self.kernel is not None and scores.is_cpu:
+            losses = self.kernel(scores, *map(_wide, others), slope=scores, scale=scale, **self.options)
+            if losses is not None:
+                return losses, scores
+            scores = wide(linear(*layer))
+        slope = torch.empty_like(scores)
+        return self.by_autograd([scores, *others], [slope, *(None for _ in others)], scale), slope
+
+    def each_rows(self, classes, *tensors):
+        step = max(1, BLOCK_OF_SCORES // classes)
+        for i in range(0, len(tensors[0]), step):
+            yield [x if x is None else x[i : i + step] for x in tensors]
 
 
 def _wide(x):
@@ -165,7 +243,7 @@ class _Blocks(torch.autograd.Function):
         slopes, ctx.slopes = ctx.slopes, None
         if slopes is None:
             _, slopes = job.with_slopes(tensors, needs)
-        if given.item() != 1:
+        if _on_accelerator(given) or given.item() != 1:
             slopes = [slope if slope is None else slope.mul_(given) for slope in slopes]
         return None, *slopes
 
@@ -219,6 +297,8 @@ def _focal_of_classes(z, target, share, slope, scale, ignore_index, gamma=0):
     q = slope.scatter_(dim, index, 0).sum(dim, keepdim=True)
     losses = torch.log1p(q / p)
     if not p.min().item() > 1e-30:  # too small for a quotient, or NaN
+        if slope is z:
+            return None
         losses = torch.where(p > 1e-30, losses, -torch.log_softmax(z, dim).gather(dim, index))
     if share is not None:
         scale = share * scale

@@ -244,6 +244,20 @@ def is_integer(fn, name, x, usual):
         raise TypeError(f"{fn}: {name} is {_a(type(x).__name__)}; expected an integer. Try {name}={usual}.")
 
 
+def as_count(fn, count, device):
+    """`count` as a tensor on `device`: a single number, 0 or more."""
+    if not isinstance(count, numbers.Real | torch.Tensor) or isinstance(count, bool):
+        raise TypeError(f"{fn}: count is {_a(type(count).__name__)}; expected a number. Try (target != -100).sum().")
+    count = torch.as_tensor(count, device=device).detach()
+    if count.ndim:
+        raise ValueError(
+            f"{fn}: count has shape {tuple(count.shape)}; expected a single number. Try count.sum()."
+        )
+    if values_can_be_read(count) and not count >= 0:
+        raise ValueError(f"{fn}: count is {count.item()}; expected 0 or more. Try (target != -100).sum().")
+    return count
+
+
 def is_share(fn, name, x):
     """`x` is a number from 0 to 1."""
     if not isinstance(x, numbers.Real) or isinstance(x, bool):
@@ -375,7 +389,7 @@ def broadcasts_to_input(fn, name, x, input):
         )
 
 
-def is_classification(fn, input, target, weight=None, *, probabilities=False):
+def is_classification(fn, input, target, weight=None, *, probabilities=False, name="input"):
     """Scores of C classes, the right class of each (or the probability of each class), a weight for each class."""
     is_floating_tensor(fn, "input", input)
     if input.ndim == 0:
@@ -385,7 +399,7 @@ def is_classification(fn, input, target, weight=None, *, probabilities=False):
     share_a_device(fn, input, target=target)
     dim = 0 if input.ndim == 1 else 1
     wanted = input.shape[:dim] + input.shape[dim + 1 :]
-    shapes = f"input has shape {tuple(input.shape)} but target has shape {tuple(target.shape)}"
+    shapes = f"{name} has shape {tuple(input.shape)} but target has shape {tuple(target.shape)}"
     if target.is_floating_point() and not (probabilities and target.shape == input.shape):
         if probabilities and target.shape != wanted:
             raise ValueError(
@@ -408,9 +422,40 @@ def is_classification(fn, input, target, weight=None, *, probabilities=False):
         share_a_device(fn, input, weight=weight)
         if weight.shape != input.shape[dim : dim + 1]:
             raise ValueError(
-                f"{fn}: weight has shape {tuple(weight.shape)} but input has {input.shape[dim]} classes; expected shape "
+                f"{fn}: weight has shape {tuple(weight.shape)} but {name} has {input.shape[dim]} classes; expected shape "
                 f"({input.shape[dim]},), one weight a class. Try torch.ones({input.shape[dim]})."
             )
+
+
+def is_linear(fn, input, linear_weight, linear_bias):
+    """Features, and a layer that takes them: (H,) or (N, H), (C, H), and (C,) or None."""
+    others = {"linear_weight": linear_weight} | ({} if linear_bias is None else {"linear_bias": linear_bias})
+    is_floating_tensor(fn, "input", input)
+    for name, x in others.items():
+        is_floating_tensor(fn, name, x)
+        if x.dtype != input.dtype:
+            raise TypeError(
+                f"{fn}: input has dtype {input.dtype} but {name} has {x.dtype}; expected one dtype. "
+                f"Try {name}.to(input.dtype)."
+            )
+    share_a_device(fn, input, **others)
+    shape = tuple(input.shape)
+    if input.ndim not in (1, 2):
+        fix = "input.flatten(0, -2) and target.flatten()" if input.ndim > 2 else "input[None]"
+        raise ValueError(f"{fn}: input has shape {shape}; expected (H,) or (N, H). Try {fix}.")
+    if linear_weight.ndim != 2 or linear_weight.shape[1] != input.shape[-1]:
+        fix = f"linear_weight of shape (classes, {input.shape[-1]})"
+        if linear_weight.ndim == 2 and linear_weight.shape[0] == input.shape[-1]:
+            fix = "linear_weight.mT"
+        raise ValueError(
+            f"{fn}: input has shape {shape} but linear_weight has shape {tuple(linear_weight.shape)}; expected "
+            f"(C, {input.shape[-1]}), a row for each class. Try {fix}."
+        )
+    if linear_bias is not None and linear_bias.shape != linear_weight.shape[:1]:
+        raise ValueError(
+            f"{fn}: linear_bias has shape {tuple(linear_bias.shape)} but linear_weight has {len(linear_weight)} classes; "
+            f"expected shape ({len(linear_weight)},). Try linear_bias.reshape({len(linear_weight)})."
+        )
 
 
 def are_classes(fn, input, target, ignore_index=None):

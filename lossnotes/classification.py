@@ -1,9 +1,10 @@
 """Losses of a classifier that predicts probabilities."""
 
+import functools
+
 import torch
 
-from lossnotes import _checks
-from lossnotes._blocks import evaluate
+from lossnotes import _blocks, _checks
 from lossnotes._numeric import class_dim, lead_of_others as lead, reduce, softplus, wide
 from lossnotes.scores import log_softmax
 
@@ -117,26 +118,112 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     "Rethinking the Inception Architecture for Computer Vision", 2016.
     Derived in :doc:`/book/information/cross-entropy`.
     """
-    fn = "cross_entropy"
+    _checks.is_classification("cross_entropy", input, target, weight, probabilities=True)
+    evaluate_scores = functools.partial(_blocks.evaluate, along=class_dim(input))
+    options = weight, ignore_index, reduction, label_smoothing
+    return _cross_entropy("cross_entropy", input, evaluate_scores, (input,), target, *options)
+
+
+def linear_cross_entropy(
+    input,
+    linear_weight,
+    target,
+    *,
+    linear_bias=None,
+    weight=None,
+    reduction="mean",
+    ignore_index=-100,
+    label_smoothing=0.0,
+):
+    r"""Cross-entropy of the scores of a linear layer, which are never held whole.
+
+    .. math:: \ell_n = \mathrm{CE}(W x_n + b, t_n)
+
+    The same as ``cross_entropy(input @ linear_weight.T + linear_bias, target)``, a block of examples at a time: for N tokens
+    and a vocabulary of V, the N × V scores are most of the memory of a language model's step. A gradient that is to be
+    differentiated again holds them whole.
+
+    Parameters
+    ----------
+    input : tensor, shape (H,) or (N, H)
+        What the last layer takes: a row of H features for each example.
+    linear_weight : tensor, shape (C, H)
+        Weights W of the layer, as ``torch.nn.Linear`` keeps them.
+    target : tensor of int64, shape () or (N,); or of floats, shape (C,) or (N, C)
+        Indices of the right classes, 0 to C - 1, or `ignore_index`; or class probabilities in [0, 1].
+    linear_bias : tensor, shape (C,), optional
+        Bias b of the layer.
+    weight : tensor, shape (C,), optional
+        Weights of the classes; 1 unless given.
+    reduction : str
+        ``"mean"`` (over class indices weighted by `weight`, over probabilities not), ``"sum"`` or ``"none"``.
+    ignore_index : int
+        Targets of this value count for nothing. Only for class indices.
+    label_smoothing : float
+        From 0 (none) to 1 (every class alike).
+
+    Returns
+    -------
+    tensor, shape () or that of the class indices
+        In nats, in the dtype of `input`. A mean over nothing is NaN, as in PyTorch.
+
+    Raises
+    ------
+    TypeError
+        `input`, `linear_weight`, `linear_bias` or `weight` is not a floating-point tensor, they differ in dtype, or `target`
+        is not a tensor of numbers.
+    ValueError
+        Shapes or devices do not agree, a target is no class or no probability, `label_smoothing` is outside [0, 1], or
+        `reduction` is unknown.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> features, W = torch.eye(2), torch.tensor([[2.0, 0.0], [0.0, 3.0], [0.0, 0.0]])
+    >>> ln.linear_cross_entropy(features, W, torch.tensor([0, 1]))
+    tensor(0.1672)
+
+    References
+    ----------
+    Wijmans, E., et al., "Cut Your Losses in Large-Vocabulary Language Models", 2025.
+    Measured in :doc:`/book/practice/losses-at-scale`.
+    """
+    fn = "linear_cross_entropy"
+    _checks.is_linear(fn, input, linear_weight, linear_bias)
+    one = input.ndim == 1
+    # Shape, dtype and device of the scores, without the memory.
+    scores = input.new_empty(()).expand(input.shape[:-1] + linear_weight.shape[:1])
+    _checks.is_classification(fn, scores, target, weight, probabilities=True, name="input @ linear_weight.T")
+    rows = (x.unsqueeze(0) if one else x for x in (input, target))
+    (input, target), scores = rows, scores.unsqueeze(0) if one else scores
+    options = weight, ignore_index, reduction, label_smoothing
+    layer = input, linear_weight, linear_bias
+    loss = _cross_entropy(fn, scores, _blocks.evaluate_linear, layer, target, *options)
+    return loss.squeeze(0) if one and reduction == "none" else loss
+
+
+def _cross_entropy(fn, scores, evaluate, inputs, target, weight, ignore_index, reduction, label_smoothing):
+    """`evaluate` of cross-entropy from `inputs`, which give scores of the shape of `scores`."""
     _checks.is_reduction(fn, reduction)
     _checks.is_integer(fn, "ignore_index", ignore_index, -100)
     _checks.is_share(fn, "label_smoothing", label_smoothing)
-    _checks.is_classification(fn, input, target, weight, probabilities=True)
-    how = {"reduction": reduction, "along": class_dim(input)}
     weight = weight if weight is None else wide(weight)
     if target.is_floating_point():
         _checks.are_class_probabilities(fn, target, ignore_index)
-        how["count"] = input.numel() // max(1, input.shape[how["along"]])
-        y = target if label_smoothing == 0 else _smooth(wide(target), label_smoothing, input)
-        return evaluate(surprisal_of_distributions, input, y, **how, weight=weight)
+        classes = scores.shape[class_dim(scores)]
+        y = target if label_smoothing == 0 else wide(target) * (1 - label_smoothing) + label_smoothing / classes
+        count = scores.numel() // max(1, classes)
+        return evaluate(surprisal_of_distributions, *inputs, y, reduction=reduction, count=count, weight=weight)
 
     target = target.long()  # as a uint8, -100 would be 156
-    ignore_index = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
-    share, how["count"] = weights_of(target, weight, ignore_index)
+    ignore_index = None if _checks.are_classes(fn, scores, target, ignore_index) else ignore_index
+    share, count = weights_of(target, weight, ignore_index)
+    how = {"reduction": reduction, "count": count, "ignore_index": ignore_index}
     if label_smoothing == 0:
-        return evaluate(surprisal_of_classes, input, target, share, **how, ignore_index=ignore_index)
-    options = {"weight": weight, "ignore_index": ignore_index, "label_smoothing": label_smoothing}
-    return evaluate(surprisal_of_smoothed, input, target, share, **how, **options)
+        return evaluate(surprisal_of_classes, *inputs, target, share, **how)
+    return evaluate(
+        surprisal_of_smoothed, *inputs, target, share, **how, weight=weight, label_smoothing=label_smoothing
+    )
 
 
 def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=None, reduction="mean"):
@@ -186,7 +273,7 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=N
     _checks.broadcasts_to_input(fn, "weight", weight, input)
     _checks.broadcasts_to_input(fn, "pos_weight", pos_weight, input)
     weights = (x if x is None else x.expand(input.shape) for x in (weight, pos_weight))
-    return evaluate(surprisal_of_answers, input, target, *weights, reduction=reduction)
+    return _blocks.evaluate(surprisal_of_answers, input, target, *weights, reduction=reduction)
 
 
 def surprisal_of_answers(z, y, weight, pos_weight):
@@ -248,7 +335,3 @@ def lead_of_others(z, target, ignore_index):
 def _index(target, ignore_index):
     """Indices to gather with: ignored targets point to class 0."""
     return target if ignore_index is None else torch.where(target == ignore_index, 0, target)
-
-
-def _smooth(y, label_smoothing, input):
-    return y * (1 - label_smoothing) + label_smoothing / input.shape[class_dim(input)]

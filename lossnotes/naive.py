@@ -66,6 +66,17 @@ def cross_entropy(input, target):
     return nll_loss(log_softmax(input, -1), target)
 
 
+def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None):
+    """Cross-entropy of all scores at once: N × V of them in memory"""
+    scores = input @ linear_weight.T
+    return cross_entropy(scores if linear_bias is None else scores + linear_bias, target)
+
+
+def distributed_mean(total, count):
+    """The mean of this process alone: not that of the step where processes count unequal numbers"""
+    return total / count
+
+
 def binary_cross_entropy_with_logits(input, target):
     """-y log p - (1 - y) log(1 - p): inf or NaN once p is rounded to 0 or 1"""
     p = torch.sigmoid(input)

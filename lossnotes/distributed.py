@@ -1,0 +1,62 @@
+"""The mean over a step that is taken in parts: micro-batches one after the other, or processes side by side."""
+
+import torch
+
+from lossnotes import _checks
+
+
+def distributed_mean(total, count, *, group=None):
+    r"""Mean loss of a whole step, from the sum of the losses of one part of it.
+
+    .. math:: L = \frac{\text{total} \cdot \text{processes}}{\sum_\text{processes} \text{count}}
+
+    The mean of the means of parts is not the mean when they hold unequal numbers of targets. This divides each sum by what
+    the whole step counts. Accumulated over the micro-batches of a process, and averaged over the processes, as
+    ``DistributedDataParallel`` averages gradients, values and gradients are those of the mean over all targets.
+
+    Parameters
+    ----------
+    total : tensor, shape ()
+        Sum of the losses of this part: ``reduction="sum"``.
+    count : int, float or tensor, shape ()
+        What this process counts in the whole step: the targets (or the sum of their weights) of all its micro-batches.
+    group : torch.distributed.ProcessGroup, optional
+        The processes that share the step; all of them unless given. Without ``torch.distributed`` there is one.
+
+    Returns
+    -------
+    tensor, shape ()
+        To call ``backward`` on. Every process of the group has to call this function. A mean over nothing is NaN.
+
+    Raises
+    ------
+    TypeError
+        `total` is not a floating-point tensor, or `count` is not a number.
+    ValueError
+        `total` or `count` is not a single number, or `count` is negative.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> scores, target = torch.zeros(10, 4), torch.arange(10) % 4
+    >>> parts = zip(scores.split(7), target.split(7))  # 7 and 3
+    >>> sum(ln.distributed_mean(ln.cross_entropy(z, t, reduction="sum"), 10) for z, t in parts)
+    tensor(1.3863)
+
+    References
+    ----------
+    Shown to be exact in :doc:`/book/practice/losses-at-scale`.
+    """
+    fn = "distributed_mean"
+    _checks.is_floating_tensor(fn, "total", total)
+    if total.ndim:
+        raise ValueError(
+            f"{fn}: total has shape {tuple(total.shape)}; expected a single number. Try total.sum(), or reduction=\"sum\"."
+        )
+    count = _checks.as_count(fn, count, total.device)
+    processes = 1
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        processes = torch.distributed.get_world_size(group)
+        count = count.clone()
+        torch.distributed.all_reduce(count, group=group)
+    return total * (processes / count).to(total.dtype)
