@@ -231,8 +231,8 @@ class _Blocks(torch.autograd.Function):
     @staticmethod
     def backward(ctx, given):
         job, tensors, needs = ctx.job, ctx.saved_tensors, ctx.needs_input_grad[1:]
-        # To be differentiated again, or mapped over many `given`: the definition can do both.
-        if torch.is_grad_enabled() or torch._C._are_functorch_transforms_active():
+        # To be differentiated again, or (where `given` has no memory of its own) for many `given` at once: the definition does.
+        if torch.is_grad_enabled() or not torch._C._has_storage(given):
             wanted = [x for x, need in zip(tensors, needs) if need]
             with torch.enable_grad():
                 found = iter(torch.autograd.grad(job.whole(tensors), wanted, given, create_graph=True))

@@ -1,0 +1,285 @@
+"""The second road: what blocks give is what the definition gives, and nobody else notices them."""
+
+import functools
+
+import pytest
+import torch
+
+import lossnotes as ln
+from lossnotes import _blocks
+
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 1e-2}
+DRAWS = functools.partial(torch.Generator().manual_seed, 0)
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks of a few numbers, so that a small input has many."""
+    for name, value in {"LARGE": 1, "BLOCK": 8, "BLOCK_OF_ROWS": 8, "BLOCK_OF_SCORES": 8}.items():
+        monkeypatch.setattr(_blocks, name, value)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
+
+
+@pytest.fixture
+def definition(monkeypatch):
+    """Calls a function on the definition's road."""
+
+    def call(fn, *args):
+        with monkeypatch.context() as patch:
+            patch.setattr(_blocks, "_steps_aside", lambda *_: True)
+            return fn(*args)
+
+    return call
+
+
+def scores(shape, dtype, *, masked=False):
+    z = (20 * torch.randn(shape, generator=DRAWS(), dtype=torch.float64)).to(dtype)
+    if masked:
+        z[..., 0] = -torch.inf
+    return z.requires_grad_()
+
+
+def answers(shape, dtype, kind):
+    y = torch.rand(shape, generator=DRAWS(), dtype=torch.float64)
+    return (y if kind == "soft" else (y < 0.3)).to(dtype)
+
+
+def classes(shape, *, ignored=False):
+    target = torch.randint(shape[1], shape[:1] + shape[2:], generator=DRAWS())
+    if ignored:
+        target.view(-1)[1::3] = -100
+    return target
+
+
+ELEMENTWISE = {
+    "mse": (ln.mse_loss, "soft", {}),
+    "bce": (ln.binary_cross_entropy_with_logits, "hard", {}),
+    "bce-soft": (ln.binary_cross_entropy_with_logits, "soft", {}),
+    "bce-weights": (ln.binary_cross_entropy_with_logits, "hard", {"weight": 2.0, "pos_weight": 3.0}),
+    **{
+        f"focal-{kind}-{alpha}-{gamma}": (ln.sigmoid_focal_loss, kind, {"alpha": alpha, "gamma": gamma})
+        for kind in ("hard", "soft")
+        for alpha in (None, 0.25)
+        for gamma in (0, 0.5, 1, 2, 5)
+    },
+    "hinge": (lambda z, y, **how: ln.hinge_loss(z, 2 * y - 1, **how), "hard", {"margin": 0.5}),
+}
+OF_CLASSES = {
+    "ce": (ln.cross_entropy, {}),
+    "ce-smooth": (ln.cross_entropy, {"label_smoothing": 0.1}),
+    **{f"focal-{gamma}": (ln.softmax_focal_loss, {"gamma": gamma}) for gamma in (0, 0.5, 1, 2, 5)},
+}
+INFORMATION = {
+    "entropy": lambda p, q, **how: ln.entropy(p, **how),
+    "cross_entropy_between": ln.cross_entropy_between,
+    "kl": ln.kl_divergence,
+    "js": ln.jensen_shannon_divergence,
+}
+
+
+def derivatives(fn, *inputs):
+    """The value, the first derivatives and a second one, in the direction of ones."""
+    inputs = [x.detach().clone().requires_grad_() for x in inputs]
+    value = fn(*inputs)
+    weights = torch.linspace(0.5, 1.5, value.numel(), dtype=value.dtype).view(value.shape)
+    first = torch.autograd.grad((weights * value).sum(), inputs, retain_graph=True)
+    again = torch.autograd.grad((weights * value).sum(), inputs, create_graph=True)
+    second = torch.autograd.grad(sum(slope.sum() for slope in again), inputs, allow_unused=True)
+    return value, *first, *(x for x in second if x is not None)
+
+
+def agree(definition, fn, *inputs):
+    expected = definition(derivatives, fn, *inputs)
+    found = derivatives(fn, *inputs)
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected):
+        tolerance = TOLERANCE[a.dtype]
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance * 1e-3, equal_nan=True)
+
+
+DTYPES = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
+REDUCTIONS = pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+
+
+@DTYPES
+@REDUCTIONS
+@pytest.mark.parametrize("name", ELEMENTWISE)
+def test_elementwise_losses(name, reduction, dtype, small_blocks, definition):
+    fn, kind, options = ELEMENTWISE[name]
+    options = {k: torch.tensor(v, dtype=dtype) if "weight" in k else v for k, v in options.items()}
+    for z in (scores((21,), dtype), scores((5, 7), dtype), scores((3, 2, 4), dtype), scores((7, 5), dtype).T):
+        y = answers(z.shape, dtype, kind)
+        agree(definition, lambda z: fn(z, y, reduction=reduction, **options), z)
+
+
+@DTYPES
+@REDUCTIONS
+@pytest.mark.parametrize("weighted", [False, True], ids=["even", "weighted"])
+@pytest.mark.parametrize("name", OF_CLASSES)
+def test_losses_of_classes(name, weighted, reduction, dtype, small_blocks, definition):
+    fn, options = OF_CLASSES[name]
+    for shape in ((13, 5), (3, 4, 6), (2, 3, 2, 5), (4, 1)):
+        weight = torch.linspace(0.5, 2, shape[1], dtype=dtype) if weighted else None
+        for ignored in (False, True):
+            target = classes(shape, ignored=ignored)
+            agree(definition, lambda z: fn(z, target, weight, reduction=reduction, **options), scores(shape, dtype))
+
+
+@REDUCTIONS
+def test_class_probabilities_and_margins(reduction, small_blocks, definition):
+    z = scores((13, 5), torch.float64)
+    y = answers((13, 5), torch.float64, "soft")
+    agree(definition, lambda z: ln.cross_entropy(z, y, reduction=reduction, label_smoothing=0.1), z)
+    agree(definition, lambda z, y: ln.cross_entropy(z, y.sigmoid(), reduction=reduction), z, y)
+    agree(definition, lambda z: ln.multiclass_hinge_loss(z, classes((13, 5)), reduction=reduction), z)
+
+
+@DTYPES
+@pytest.mark.parametrize("name", INFORMATION)
+def test_information(name, dtype, small_blocks, definition):
+    fn = INFORMATION[name]
+    for shape, dim in (((9, 4), -1), ((4, 9), 0), ((2, 3, 5), 1), ((5,), 0)):
+        p, q = (torch.softmax(torch.randn(shape, generator=DRAWS()) + shift, dim).to(dtype) for shift in (0, torch.rand(shape)))
+        agree(definition, lambda p, q: fn(p, q, dim=dim) + 0 * q.sum(), p, q)
+
+
+@pytest.mark.parametrize("name", OF_CLASSES)
+def test_a_masked_class_and_nan(name, small_blocks, definition):
+    fn, options = OF_CLASSES[name]
+    if "label_smoothing" in options:
+        return  # infinite, as a smoothed label asks for every class
+    z, target = scores((13, 5), torch.float64, masked=True), classes((13, 5)).clamp(min=1)
+    agree(definition, lambda z: fn(z, target, **options), z)
+    z = scores((13, 5), torch.float64).detach()
+    z[3, 2] = torch.nan
+    losses = fn(z, target, reduction="none", **options)
+    assert losses[3].isnan() and losses.isnan().sum() == 1
+
+
+def test_a_loss_too_small_or_too_large_for_a_quotient(small_blocks, definition):
+    z = torch.tensor([[0.0, 200.0], [200.0, 0.0], [0.0, 1e4], [0.0, 90.0]])
+    agree(definition, lambda z: ln.cross_entropy(z, torch.tensor([0, 0, 0, 0]), reduction="none"), z)
+
+
+# --- autograd -----------------------------------------------------------------------------------------------------------
+
+
+def loss_of(z):
+    return ln.cross_entropy(z, torch.arange(len(z)) % z.shape[1])
+
+
+def test_the_road_is_taken_and_left(small_blocks, monkeypatch):
+    """Only where somebody looks at the operations themselves does the definition run."""
+    z = scores((9, 4), torch.float64)
+    assert type(loss_of(z).grad_fn).__name__ == "_BlocksBackward"
+    ways = {
+        "torch.func.grad": lambda: torch.func.grad(loss_of)(z.detach()),
+        "torch.func.vmap": lambda: torch.func.vmap(loss_of)(z.detach()[None]),
+        "forward derivatives": lambda: torch.func.jvp(loss_of, (z.detach(),), (torch.ones_like(z),)),
+        "compile": lambda: torch.compile(loss_of, backend="eager", fullgraph=True)(z.detach()),
+    }
+    expected = torch.autograd.grad(loss_of(z), z)[0]
+    monkeypatch.setattr(_blocks._Blocks, "apply", lambda *_: pytest.fail("not the definition"))
+    torch.testing.assert_close(ways["torch.func.grad"](), expected)
+    for way in ways.values():
+        way()
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(z.detach(), torch.ones_like(z))
+        slope = torch.autograd.forward_ad.unpack_dual(loss_of(dual)).tangent
+    torch.testing.assert_close(slope, expected.sum())
+
+    class Marked(torch.Tensor):
+        pass
+
+    assert isinstance(loss_of(z.detach().as_subclass(Marked)), Marked)
+
+
+def test_a_second_backward_pass_gives_the_same(small_blocks):
+    z = scores((9, 4), torch.float64)
+    loss = 3 * loss_of(z)
+    (first,) = torch.autograd.grad(loss, z, retain_graph=True)
+    kept = first.clone()
+    (second,) = torch.autograd.grad(loss, z)
+    assert torch.equal(first, kept) and torch.equal(first, second) and first.data_ptr() != second.data_ptr()
+
+
+def test_gradients_accumulate(small_blocks):
+    z = scores((9, 4), torch.float64)
+    loss_of(z).backward()
+    once = z.grad.clone()
+    loss_of(z).backward()
+    torch.testing.assert_close(z.grad, 2 * once)
+
+
+def test_many_gradients_at_once(small_blocks):
+    z = scores((9, 4), torch.float64)
+    each = ln.cross_entropy(z, torch.arange(9) % 4, reduction="none")
+    (rows,) = torch.autograd.grad(each, z, torch.eye(9, dtype=z.dtype), is_grads_batched=True)
+    torch.testing.assert_close(rows.sum(0), torch.autograd.grad(9 * loss_of(z), z)[0])
+
+
+def test_an_input_that_changes_before_the_backward_pass_is_refused(small_blocks):
+    z = scores((9, 4), torch.float64)
+    shifted = z + 1
+    loss = loss_of(shifted)
+    shifted.zero_()
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_without_a_gradient_nothing_is_kept(small_blocks):
+    z = scores((9, 4), torch.float64)
+    with torch.no_grad():
+        assert loss_of(z).grad_fn is None
+    torch.testing.assert_close(loss_of(z.detach()), loss_of(z).detach())
+
+
+def test_every_closed_form_belongs_to_a_formula():
+    from lossnotes import classification, focal, hinge, regression
+
+    formulas = {name for module in (classification, focal, hinge, regression) for name in vars(module)}
+    assert _blocks._KERNELS.keys() <= formulas
+
+
+def test_parts_cover_everything_once():
+    for shape, along in (((7,), None), ((5, 9), 1), ((3, 4, 50), 1), ((2, 3, 4, 5), 0), ((1, 1), None)):
+        seen = torch.zeros(shape)
+        for part in _blocks._parts(shape, along, 8):
+            block = seen[part]
+            assert along is None or block.shape[along] == shape[along]
+            assert block.numel() <= 8 * (1 if along is None else shape[along])
+            block += 1
+        assert (seen == 1).all()
+
+
+# --- memory -------------------------------------------------------------------------------------------------------------
+
+
+def peak(fn):
+    """The most memory that `fn` holds at once, in bytes, above what was there."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        fn()
+    held = most = 0
+    for event in profile.profiler.kineto_results.events():
+        if event.name() == "[memory]":
+            held += event.nbytes()
+            most = max(most, held)
+    return most
+
+
+@pytest.mark.parametrize("name", ["mse", "bce", "focal", "hinge", "ce", "softmax focal"])
+def test_little_more_than_the_gradient_is_held(name):
+    z = torch.randn(2**21 // 512, 512, requires_grad=True)
+    y, target = (z.detach() > 0).float(), classes(z.shape)
+    fn = {
+        "mse": lambda: ln.mse_loss(z, y),
+        "bce": lambda: ln.binary_cross_entropy_with_logits(z, y),
+        "focal": lambda: ln.sigmoid_focal_loss(z, y, alpha=0.25),
+        "hinge": lambda: ln.hinge_loss(z, 2 * y - 1),
+        "ce": lambda: ln.cross_entropy(z, target),
+        "softmax focal": lambda: ln.softmax_focal_loss(z, target),
+    }[name]
+    fn().backward()
+    z.grad = None
+    signs = z.nbytes if name == "hinge" else 0  # 2 y - 1
+    assert peak(lambda: fn().backward()) <= 1.25 * z.nbytes + 2 * signs
