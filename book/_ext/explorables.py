@@ -26,7 +26,9 @@ STILL = """
 const vega = require(process.argv[1]);
 const draw = async (spec) => {
   const view = new vega.View(vega.parse(spec), {renderer: "none"});
-  console.log(JSON.stringify({svg: await view.toSVG(), say: view.signal("say")}));
+  const svg = await view.toSVG();
+  const [width, height] = svg.match(/viewBox="0 0 (\\S+) (\\S+)"/).slice(1);
+  console.log(JSON.stringify({svg, width, height, say: view.signal("say")}));
 };
 draw(JSON.parse(require("fs").readFileSync(0))).catch((error) => { console.error(error.message); process.exitCode = 1; });
 """
@@ -55,13 +57,14 @@ class Explorable(SphinxDirective):
         spec = complete(name)
         for file in (__file__, VEGA, BOOK / "explorables" / "common.json", BOOK / "explorables" / f"{name}.json"):
             self.env.note_dependency(str(file))
-        drawn = draw(spec)
+        drawn = draw(name, spec)
         picture = Path(self.env.app.outdir).parent / "explorables" / f"explorable-{name}.svg"
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.write_text(drawn["svg"], "utf-8")
         uri = "/" + Path(os.path.relpath(picture, self.env.srcdir)).as_posix()
         spec["description"] = self.options["alt"]
-        figure = nodes.figure("", explorable(uri=uri, alt=self.options["alt"], spec=spec, say=drawn["say"]))
+        size = {"width": drawn["width"], "height": drawn["height"]}
+        figure = nodes.figure("", explorable(uri=uri, alt=self.options["alt"], spec=spec, say=drawn["say"], **size))
         figure["classes"].append("explorable")
         self.add_name(figure)
         caption, _ = self.state.inline_text(" ".join(self.content), self.lineno)
@@ -79,23 +82,27 @@ def complete(name):
     return common | own | {"signals": colours + common["signals"] + own["signals"]}
 
 
-def draw(spec):
+def draw(name, spec):
     """Its picture and its numbers at the start."""
     command = [NODE, "-e", STILL, VEGA]
     run = subprocess.run(command, input=json.dumps(spec), capture_output=True, encoding="utf-8")
     if run.returncode:
-        raise ExtensionError(f"explorable: {run.stderr}")
+        raise ExtensionError(f"explorable {name}: {run.stderr}")
     return json.loads(run.stdout)
 
 
 def visit(self, node):
     source = posixpath.join(self.builder.imgpath, quote(self.builder.images[node["uri"]]))
-    # The theme puts a white card behind pictures on a dark page, unless they are marked as good for both.
-    self.body.append('<div class="explorable-picture">')
-    self.body.append(self.emptytag(node, "img", "", src=source, alt=node["alt"], loading="lazy", CLASS="dark-light"))
-    self.body.append(f'</div><output aria-live="polite">{self.encode(node["say"])}</output>')
+    size = {"width": node["width"], "height": node["height"]}
     spec = json.dumps(node["spec"], ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
-    self.body.append(f'<div class="explorable-controls"></div><script type="application/json">{spec}</script>\n')
+    self.body += [
+        '<div class="explorable-picture">',
+        # The theme puts a white card behind pictures on a dark page, unless they are marked as good for both.
+        self.emptytag(node, "img", "", src=source, alt=node["alt"], loading="lazy", CLASS="dark-light", **size),
+        '</div><div class="explorable-controls"></div>',
+        f'<output aria-live="polite">{self.encode(node["say"])}</output>',
+        f'<script type="application/json">{spec}</script>\n',
+    ]
     raise nodes.SkipNode
 
 
