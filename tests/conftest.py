@@ -1,5 +1,8 @@
+import os
+
 import hypothesis
 import pytest
+import serving
 import torch
 
 import lossnotes as ln
@@ -31,3 +34,25 @@ def pytest_generate_tests(metafunc):
 def pytest_itemcollected(item):
     # PyTorch's own forward derivatives and compiler use what it deprecates. A mark, as -W error overrides an option.
     item.add_marker(pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning"))
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The address of the built book, on a server of this machine."""
+    assert (serving.SITE / "index.html").is_file(), "no built book to read. Try make book, or jupyter-book build ."
+    with serving.serving() as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A Chromium that Playwright drives. Where none can be had a test is skipped, but never on a CI."""
+    from playwright.sync_api import sync_playwright
+
+    path = serving.get_browser()
+    if not path:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium, and none could be fetched. Try to install one")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
