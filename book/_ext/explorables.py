@@ -58,14 +58,13 @@ class Explorable(SphinxDirective):
         for file in (__file__, VEGA, BOOK / "explorables" / "common.json", BOOK / "explorables" / f"{name}.json"):
             self.env.note_dependency(str(file))
         drawn = draw(name, spec)
+        spec["description"] = self.options["alt"]
         picture = Path(self.env.app.outdir).parent / "explorables" / f"explorable-{name}.svg"
         picture.parent.mkdir(parents=True, exist_ok=True)
         picture.write_text(drawn["svg"], "utf-8")
         uri = "/" + Path(os.path.relpath(picture, self.env.srcdir)).as_posix()
-        spec["description"] = self.options["alt"]
-        size = {"width": drawn["width"], "height": drawn["height"]}
-        figure = nodes.figure("", explorable(uri=uri, alt=self.options["alt"], spec=spec, say=drawn["say"], **size))
-        figure["classes"].append("explorable")
+        still = explorable(uri=uri, alt=self.options["alt"], spec=spec, drawn=drawn)
+        figure = nodes.figure("", still, classes=["explorable"])
         self.add_name(figure)
         caption, _ = self.state.inline_text(" ".join(self.content), self.lineno)
         figure += nodes.caption("", "", *caption)
@@ -79,7 +78,9 @@ def complete(name):
         if "url" in table:  # a browser reads no second file from file://
             table["values"] = json.loads((BOOK / "explorables" / table.pop("url")).read_text("utf-8"))
     colours = [{"name": c, "value": getattr(plots, c)} for c in ("TRUTH", "MODEL", "THIRD", "QUIET")]
-    return common | own | {"signals": colours + common["signals"] + own["signals"]}
+    # A screen reader gets the alt text, the controls and the numbers, and not some hundred nameless marks.
+    marks = [mark | {"aria": False} for mark in own["marks"]]
+    return common | own | {"signals": colours + common["signals"] + own["signals"], "marks": marks}
 
 
 def draw(name, spec):
@@ -93,14 +94,14 @@ def draw(name, spec):
 
 def visit(self, node):
     source = posixpath.join(self.builder.imgpath, quote(self.builder.images[node["uri"]]))
-    size = {"width": node["width"], "height": node["height"]}
+    size = {"width": node["drawn"]["width"], "height": node["drawn"]["height"]}
     spec = json.dumps(node["spec"], ensure_ascii=False, separators=(",", ":")).replace("</", "<\\/")
     self.body += [
         '<div class="explorable-picture">',
         # The theme puts a white card behind pictures on a dark page, unless they are marked as good for both.
         self.emptytag(node, "img", "", src=source, alt=node["alt"], loading="lazy", CLASS="dark-light", **size),
         '</div><div class="explorable-controls"></div>',
-        f'<output aria-live="polite">{self.encode(node["say"])}</output>',
+        f'<output aria-live="polite">{self.encode(node["drawn"]["say"])}</output>',
         f'<script type="application/json">{spec}</script>\n',
     ]
     raise nodes.SkipNode
