@@ -108,7 +108,7 @@ def bring(browser, site):
 
 
 def test_entropy(bring):
-    settings = [dict(zip("ABCD", n)) for n in itertools.product((0, 1, 5, 16), repeat=4)]
+    settings = [dict(zip("ABCD", n)) for n in itertools.product((0, 3, 16), repeat=4)]
     shown = bring("entropy").show(settings, signal("H"), column("cases", "p"), column("cases", "surprisal"))
     for setting, (H, p, surprisal) in zip(settings, shown):
         if not any(setting.values()):
@@ -379,7 +379,8 @@ def test_vega_is_the_published_one():
     assert b'version="6.4.0"' in vega
     digest = hashlib.sha256(vega).hexdigest()
     assert digest == "8f6a3587cf8d4f42c7e08120e3eb05d067e746d554e39d2dcf52acc0bd5ba28f", "take build/vega.min.js and LICENSE from the npm package"
-    assert "Redistribution and use in source and binary forms" in explorables.VEGA.with_name("LICENSE").read_text("utf-8")
+    licence = explorables.VEGA.with_name("LICENSE").read_text("utf-8")
+    assert "University of Washington" in licence and "Redistribution" in licence
 
 
 @pytest.mark.parametrize("name", CHAPTERS)

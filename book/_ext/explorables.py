@@ -61,7 +61,7 @@ class Explorable(SphinxDirective):
         spec["description"] = self.options["alt"]
         picture = Path(self.env.app.outdir).parent / "explorables" / f"explorable-{name}.svg"
         picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_text(drawn["svg"], "utf-8")
+        picture.write_text(drawn.pop("svg"), "utf-8")
         uri = "/" + Path(os.path.relpath(picture, self.env.srcdir)).as_posix()
         still = explorable(uri=uri, alt=self.options["alt"], spec=spec, drawn=drawn)
         figure = nodes.figure("", still, classes=["explorable"])
