@@ -40,11 +40,13 @@ class Explorable:
         page.on("console", lambda message: self.errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.goto(address)
+        # Two frames and a little: by then a script that looks at the scroll position has looked.
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done, 50))))")
         self.before = list(self.asked)
         self.figure = page.locator("figure.explorable")
         self.said_before = self.figure.locator("output").inner_text()
         self.figure.scroll_into_view_if_needed()
-        page.wait_for_function("document.querySelector('figure.explorable').view")
+        page.wait_for_function("document.querySelector('figure.explorable').view", timeout=10_000)
 
     def show(self, settings, *asked):
         """For each setting of the signals, the values of the expressions asked for, in which `view` is the Vega view."""
