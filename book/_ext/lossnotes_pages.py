@@ -1,0 +1,173 @@
+"""How a page of this book differs from what the theme writes: lighter, foldable without scripts, and described."""
+
+import html
+import re
+import textwrap
+from pathlib import Path
+
+import fontTools.subset
+from docutils import nodes
+from sphinx.jinja2glue import BuiltinTemplateLoader
+from sphinx.transforms.post_transforms import SphinxPostTransform
+from sphinx.util.images import get_image_size
+
+
+def setup(app):
+    app.add_node(fold, html=(open_fold, close_fold))
+    app.add_node(fold_title, html=(open_fold_title, close_fold_title))
+    app.add_post_transform(FoldSolutions)
+    app.connect("html-page-context", describe)
+    app.connect("build-finished", take_only_the_icons_in_use)
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
+
+
+# What is folded. <details> needs no script, opens with Enter and Space, and a browser's search looks into it.
+
+
+class fold(nodes.General, nodes.Element):
+    """A block that a reader unfolds."""
+
+
+class fold_title(nodes.TextElement):
+    """What one sees of it before."""
+
+
+def open_fold(self, node):
+    self.body.append(self.starttag(node, "details", CLASS="admonition"))
+
+
+def close_fold(self, node):
+    self.body.append("</details>\n")
+
+
+def open_fold_title(self, node):
+    self.body.append(self.starttag(node, "summary", "", CLASS="admonition-title"))
+
+
+def close_fold_title(self, node):
+    self.body.append("</summary>\n")
+
+
+class FoldSolutions(SphinxPostTransform):
+    default_priority = 900  # after titles and references are resolved
+
+    def run(self, **kwargs):
+        for node in list(self.document.findall(lambda n: isinstance(n, nodes.Admonition) and "dropdown" in n["classes"])):
+            title, body = node.children[0], node.children[1:]
+            if not isinstance(title, nodes.title):  # a proof says "Proof." in its first line
+                title, body = nodes.title("", node["classes"][1].capitalize()), node.children
+            for link in list(title.findall(nodes.reference)):  # a click anywhere unfolds
+                link.replace_self(link.children)
+            node.replace_self(
+                fold("", fold_title("", "", *title.children), *body, ids=node["ids"], classes=["fold", *node["classes"]])
+            )
+
+
+# What the theme's templates write, mended. A pattern that no longer occurs is an error: the theme has changed.
+
+THEME = '(matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")'
+EDITS = [
+    # The theme is right from the first moment, before any script has come; without scripts the page is light.
+    (r'(dataset.mode = localStorage.getItem\("mode"\) \|\| )""', r'\1"auto"'),
+    (r'(dataset.theme = localStorage.getItem\("theme"\) \|\| )""', rf"\1{THEME}"),
+    # A sheet that only imports another, which then comes one round later.
+    (r'(<link href="[^"]*_static/)styles/theme\.css', r"\1basic.css"),
+    # An icon font as a script, 540 kB compressed. The stylesheet has the same icons.
+    (r'\s*<script defer src="[^"]*/fontawesome\.js[^"]*"></script>', ""),
+    # Said three times.
+    (r'<meta name="viewport" content="width=device-width, initial-scale=1" ?/>', ""),
+    # Scripts run after the page is read, in their order. The options stay first: scripts inside the page use them.
+    (r'<script (?=(?:data-[^>]*)?src="(?![^"]*documentation_options))', "<script defer "),
+    (r'<img (?=[^>]*class="logo__image)', '<img width="72" height="72" '),
+    (r'(<button class="btn search-button-field[^>]*?) title="Search" aria-label="Search"', r"\1"),
+    (r'(<button class="sidebar-toggle[^>]*? title="([^"]*)")', r'\1 aria-label="\2"'),
+]
+# What a screen reader says holds the words that are seen, and an entry of a list is one.
+NAMES = {'<summary aria-label="Toggle hidden content">': "<summary>", 'role="doc-biblioentry"': 'role="listitem"'}
+# The index of the whole book is for the page that searches it.
+NOT_FOR_SEARCH = r'\s*<script src="[^"]*/?(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
+
+
+class Templates(BuiltinTemplateLoader):
+    def render(self, template, context):
+        page = super().render(template, context)
+        if "<!DOCTYPE html>" not in page[:100] or "<main" not in page:
+            return page
+        if context["pagename"] != "search":
+            page = re.sub(NOT_FOR_SEARCH, "", page)
+        for pattern, replacement in EDITS:
+            page, count = re.subn(pattern, replacement, page)
+            assert count, f"{context['pagename']}: no {pattern}"
+        for written, better in NAMES.items():
+            page = page.replace(written, better)
+        return re.sub(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")', self.sized, page)
+
+    def sized(self, match):
+        """With its size a picture has its place before it has come, and it comes when it is near."""
+        sources = {name: source for source, name in self.builder.images.items()}
+        size = get_image_size(Path(self.builder.srcdir, sources[match[1]]))
+        return '<img loading="lazy" width="{}" height="{}" '.format(*size)
+
+    def init(self, builder, *args):
+        super().init(builder, *args)
+        self.builder = builder
+
+
+def describe(app, pagename, templatename, context, doctree):
+    """What a search engine or a message shows of a page: the question that it opens with, and its first figure."""
+    if doctree is None:
+        return
+    opening = ""
+    for paragraph in next(doctree.findall(nodes.section)).children:
+        if isinstance(paragraph, nodes.paragraph) and len(opening) < 80:
+            opening += " " + re.sub(r"\s+", " ", paragraph.astext())
+    opening = textwrap.shorten(opening.strip() or context["title"], 200, placeholder=" …")
+    figures = [Path(image["uri"]).name for image in doctree.findall(nodes.image)]
+    figure = next((name for name in figures if name in app.builder.images.values()), None)
+    picture = f"_images/{figure}" if figure else "_static/logo.svg"
+    # An address that is whole needs to know where the book stands. Without html_baseurl it is relative to the page.
+    base = app.config.html_baseurl.rstrip("/")
+    said = {
+        "og:type": "article" if figure else "website",
+        "og:site_name": app.config.html_title,
+        "og:title": re.sub("<[^>]*>", "", html.unescape(context["title"])),
+        "og:description": opening,
+        "og:image": f"{base}/{picture}" if base else context["pathto"](picture, 1),
+    }
+    if base:
+        said["og:url"] = f"{base}/{pagename}.html"
+    card = "summary_large_image" if figure else "summary"
+    tags = [("name", "description", opening), ("name", "twitter:card", card), *(("property", *pair) for pair in said.items())]
+    context["metatags"] += "".join(f'<meta {kind}="{key}" content="{html.escape(value)}" />\n' for kind, key, value in tags)
+
+
+def take_only_the_icons_in_use(app, exception):
+    """The theme has rules for 1,400 icons and a font of 150 kB. A page shows a dozen of them."""
+    static = Path(app.outdir) / "_static"
+    sheet = static / "styles" / "pydata-sphinx-theme.css"
+    if exception or not sheet.is_file():
+        return
+    (static / "scripts" / "fontawesome.js").unlink(missing_ok=True)
+    (static / "scripts" / "fontawesome.js.map").unlink(missing_ok=True)
+    places = [p for p in Path(app.outdir).rglob("*.html")] + list((static / "scripts").glob("*.js"))
+    used = {name for place in places for name in re.findall(r"\bfa-[a-z-]+", place.read_text("utf-8"))}
+
+    def keep(rule):
+        return rule[0] if used & set(re.findall(r"fa-[a-z-]+", rule[0])) else ""
+
+    css = re.sub(r"(?:\.fa-[a-z0-9-]+:before,?)+\{content:[^}]*\}", keep, sheet.read_text("utf-8"))
+    others = (static / "styles" / "sphinx-book-theme.css").read_text("utf-8")
+    codes = {ord(c) for c in css if "\ue000" <= c <= "\uf8ff"} | {int(c, 16) for c in re.findall(r"\\([ef]\w{3})\b", css + others)}
+    solid = static / "vendor" / "fontawesome" / "webfonts" / "fa-solid-900"
+    options = fontTools.subset.Options(flavor="woff")
+    font = fontTools.subset.load_font(solid.with_suffix(".ttf"), options)
+    subsetter = fontTools.subset.Subsetter(options)
+    subsetter.populate(unicodes=codes)
+    subsetter.subset(font)
+    fontTools.subset.save_font(font, solid.with_suffix(".woff"), options)
+    solid.with_suffix(".ttf").unlink()
+    solid.with_suffix(".woff2").unlink()
+    face = r'url\([^)]*fa-solid-900\.woff2\) format\("woff2"\),url\([^)]*fa-solid-900\.ttf\) format\("truetype"\)'
+    css, count = re.subn(face, 'url(../vendor/fontawesome/webfonts/fa-solid-900.woff) format("woff")', css)
+    assert count == 1, "the theme names its icon font in another way"
+    sheet.write_text(css, "utf-8")
