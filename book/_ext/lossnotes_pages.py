@@ -3,19 +3,30 @@
 import html
 import re
 import textwrap
+import unicodedata
 from pathlib import Path
 
 import fontTools.subset
 from docutils import nodes
+from sphinx import addnodes
 from sphinx.jinja2glue import BuiltinTemplateLoader
+from sphinx.search.en import SearchEnglish
+from sphinx.transforms import SphinxTransform
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.images import get_image_size
+from sphinx_codeautolink.extension.block import CodeBlockAnalyser
+
+
+# An exercise is a section without a title. The stack that loses count is for lists of examples, which this book has not.
+CodeBlockAnalyser.depart_section = lambda self, node: self.title_stack and self.title_stack.pop()
 
 
 def setup(app):
     app.add_node(fold, html=(open_fold, close_fold))
     app.add_node(fold_title, html=(open_fold_title, close_fold_title))
+    app.add_transform(LinkTerms)
     app.add_post_transform(FoldSolutions)
+    app.add_search_language(Search)
     app.connect("html-page-context", describe)
     app.connect("build-finished", take_only_the_icons_in_use)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
@@ -61,6 +72,69 @@ class FoldSolutions(SphinxPostTransform):
             node.replace_self(
                 fold("", fold_title("", "", *title.children), *body, ids=node["ids"], classes=["fold", *node["classes"]])
             )
+
+
+# What leads from word to word.
+
+
+class LinkTerms(SphinxTransform):
+    """A chapter's first use of a term of the glossary leads there, unless the author has linked it or put it under a link."""
+
+    default_priority = 800
+    # Where a link would be out of place, or is one.
+    passed_over = (nodes.title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.reference, nodes.caption,
+                   nodes.table, nodes.raw, nodes.container, nodes.Inline)  # fmt: skip
+
+    def apply(self, **kwargs):
+        if not self.env.docname.startswith(("book/information/", "book/losses/", "book/practice/")):
+            return
+        glossary = Path(self.env.srcdir, "book", "reference", "glossary.md").read_text("utf-8")
+        block = re.search(r"```\{glossary\}\n(.*?)\n```", glossary, re.DOTALL)[1]
+        terms = {line.lower(): line for line in block.split("\n") if re.match(r"[A-Za-z]", line)}
+        self.env.note_dependency("book/reference/glossary.md")
+        words = "|".join(sorted(map(re.escape, terms), key=len, reverse=True))
+        pattern = re.compile(rf"(?<![\w-])({words})s?(?![\w-])", re.IGNORECASE)
+        linked = set()
+        for node in list(self.document.findall(lambda n: isinstance(n, (nodes.Text, addnodes.pending_xref)))):
+            if isinstance(node, addnodes.pending_xref):
+                linked.add(node["reftarget"].lower())
+            elif not self.is_passed_over(node):
+                self.link(node, pattern, terms, linked)
+
+    def is_passed_over(self, node):
+        while node := node.parent:
+            if isinstance(node, self.passed_over) and not isinstance(node, (nodes.emphasis, nodes.strong)):
+                return True
+        return False
+
+    def link(self, node, pattern, terms, linked):
+        pieces, end = [], 0
+        for match in pattern.finditer(node):
+            term = match[1].lower()
+            if term not in linked:
+                linked.add(term)
+                seen = nodes.inline("", match[0], classes=["xref", "std", "std-term"])
+                options = {"refdomain": "std", "reftype": "term", "refexplicit": True, "refwarn": True}
+                pieces += [nodes.Text(node[end : match.start()])]
+                pieces += [addnodes.pending_xref("", seen, reftarget=terms[term], refdoc=self.env.docname, **options)]
+                end = match.end()
+        if pieces:
+            node.parent.replace(node, [*pieces, nodes.Text(node[end:])])
+
+
+class Search(SearchEnglish):
+    """English, and Greek letters: who looks for σ finds the formulas that say \\sigma."""
+
+    def split(self, input):
+        return super().split(re.sub(r"\\([A-Za-z]+)", lambda m: f"{m[1]} {greek(m[1])}", input))
+
+
+def greek(name):
+    size = "CAPITAL" if name[0].isupper() else "SMALL"
+    try:
+        return unicodedata.lookup(f"GREEK {size} LETTER {name.upper().replace('LAMBDA', 'LAMDA')}")
+    except KeyError:
+        return ""
 
 
 # What the theme's templates write, mended. A pattern that no longer occurs is an error: the theme has changed.
@@ -145,7 +219,8 @@ def take_only_the_icons_in_use(app, exception):
     """The theme has rules for 1,400 icons and a font of 150 kB. A page shows a dozen of them."""
     static = Path(app.outdir) / "_static"
     sheet = static / "styles" / "pydata-sphinx-theme.css"
-    if exception or not sheet.is_file():
+    solid = static / "vendor" / "fontawesome" / "webfonts" / "fa-solid-900"
+    if exception or not solid.with_suffix(".ttf").is_file():  # not of HTML, or nothing has changed since
         return
     (static / "scripts" / "fontawesome.js").unlink(missing_ok=True)
     (static / "scripts" / "fontawesome.js.map").unlink(missing_ok=True)
@@ -158,7 +233,6 @@ def take_only_the_icons_in_use(app, exception):
     css = re.sub(r"(?:\.fa-[a-z0-9-]+:before,?)+\{content:[^}]*\}", keep, sheet.read_text("utf-8"))
     others = (static / "styles" / "sphinx-book-theme.css").read_text("utf-8")
     codes = {ord(c) for c in css if "\ue000" <= c <= "\uf8ff"} | {int(c, 16) for c in re.findall(r"\\([ef]\w{3})\b", css + others)}
-    solid = static / "vendor" / "fontawesome" / "webfonts" / "fa-solid-900"
     options = fontTools.subset.Options(flavor="woff")
     font = fontTools.subset.load_font(solid.with_suffix(".ttf"), options)
     subsetter = fontTools.subset.Subsetter(options)
