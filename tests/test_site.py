@@ -148,6 +148,73 @@ def test_figures_have_captions(pages):
             assert caption and len(caption.get_text()) > 20, f"{path.relative_to(SITE)}: {picture.get('alt')}"
 
 
+def chapters(pages):
+    """The pages that teach, by path."""
+    return {p: page for p, page in pages.items() if re.search("book/(information|losses|practice)/", p.as_posix())}
+
+
+def unlinked_terms(page, terms):
+    """Terms that stand in the prose, and whose first use is under no link."""
+    page = parse(str(page.select_one("article")))
+    for tag in page.select("h1, h2, h3, h4, pre, code, table, figcaption, .math, .admonition-title, .cell, script"):
+        tag.decompose()
+    prose, spans = "", []
+    for string in page.find_all(string=True):
+        link = string.find_parent("a")
+        spans.append((len(prose), len(prose) + len(string), link.get("href", "#") if link else ""))
+        prose += string
+    found, taken = [], []
+    for term in sorted(terms, key=len, reverse=True):  # what belongs to a longer term is no use of a shorter one
+        uses = re.finditer(rf"(?<![\w-]){re.escape(term)}s?(?![\w-])", prose, re.IGNORECASE)
+        if first := next((m for m in uses if not any(a <= m.start() < b for a, b in taken)), None):
+            taken.append(first.span())
+            # Under a link, be it to the chapter of that name, or after one to the entry.
+            entry = "#term-" + term.replace(" ", "-")
+            if not any((link and a <= first.start() < b) or (a < first.start() and link.endswith(entry)) for a, b, link in spans):
+                found.append(f"{term}: {prose[max(0, first.start() - 30) : first.end() + 20]!r}")
+    return found
+
+
+def test_terms_lead_to_the_glossary_where_they_are_first_used(pages):
+    entries = pages[SITE / "book" / "reference" / "glossary.html"].select("dl.glossary dt")
+    terms = [t for t in (entry.find(string=True).strip() for entry in entries) if re.match("[A-Za-z]", t)]
+    assert len(terms) > 30
+    found = {path: unlinked_terms(page, terms) for path, page in chapters(pages).items()}
+    assert not any(found.values()), report(found)
+
+
+def test_names_in_code_lead_to_their_entries(pages):
+    for path, page in chapters(pages).items():
+        names = [str(c) for c in page.select(".cell_input pre") if re.search(r"\bln\.(?!naive\b)[a-z]\w+", c.get_text())]
+        linked = [c for c in names if 'api.html#lossnotes.' in c]
+        assert names and len(linked) >= 0.9 * len(names), f"{path.relative_to(SITE)}: {len(linked)} of {len(names)}"
+
+
+def test_entries_lead_to_chapters(pages):
+    for entry in pages[SITE / "book" / "reference" / "api.html"].select("dl.py.function"):
+        name = entry.dt["id"]
+        if re.match(r"lossnotes\.(?!default_device|strict|check)\w+$", name):
+            assert entry.select('dd a[href*="../information/"], dd a[href*="../losses/"], dd a[href*="../practice/"]'), name
+
+
+def test_pages_say_what_they_are(pages):
+    seen = set()
+    for path, page in chapters(pages).items():
+        said = {tag.get("name") or tag.get("property"): tag["content"] for tag in page.select("meta[content]")}
+        assert 60 <= len(said["description"]) <= 200 and said["description"] not in seen, path
+        assert said["og:description"] == said["description"] and said["og:title"] == page.h1.find(string=True), path
+        assert (path.parent / said["og:image"]).is_file(), path
+        seen.add(said["description"])
+
+
+def test_notebooks_can_be_downloaded(pages):
+    notebooks = [p for p in pages if p.relative_to(SITE).parts[0] == "book" and (ROOT / p.relative_to(SITE)).with_suffix(".ipynb").is_file()]
+    assert len(notebooks) > 15
+    for path in notebooks:
+        button = pages[path].select_one("a.btn-download-source-button")
+        assert (path.parent / button["href"]).read_text("utf-8") == (ROOT / path.relative_to(SITE)).with_suffix(".ipynb").read_text("utf-8")
+
+
 @pytest.mark.parametrize(
     "html",
     [
@@ -177,6 +244,11 @@ def test_the_check_sees_a_broken_link(tmp_path):
 
 def test_the_check_sees_a_wordless_picture():
     assert len(wordless_pictures(parse('<img src="a"><img src="b" alt=" "><img src="c" alt="a cat">'))) == 2
+
+
+def test_the_check_sees_an_unlinked_term():
+    page = parse("<article><h1>nat</h1><p>A bit, a <a>nat</a>. Cross-entropy, bits.</p></article>")
+    assert [found.split(":")[0] for found in unlinked_terms(page, ["bit", "nat", "entropy", "cross-entropy"])] == ["cross-entropy", "bit"]
 
 
 @pytest.mark.parametrize(

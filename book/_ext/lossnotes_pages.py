@@ -82,8 +82,7 @@ class LinkTerms(SphinxTransform):
 
     default_priority = 800
     # Where a link would be out of place, or is one.
-    passed_over = (nodes.title, nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, nodes.reference, nodes.caption,
-                   nodes.table, nodes.raw, nodes.container, nodes.Inline)  # fmt: skip
+    passed_over = (nodes.title, nodes.caption, nodes.table, nodes.raw, nodes.literal_block, nodes.math_block)
 
     def apply(self, **kwargs):
         if not self.env.docname.startswith(("book/information/", "book/losses/", "book/practice/")):
@@ -97,13 +96,14 @@ class LinkTerms(SphinxTransform):
         linked = set()
         for node in list(self.document.findall(lambda n: isinstance(n, (nodes.Text, addnodes.pending_xref)))):
             if isinstance(node, addnodes.pending_xref):
-                linked.add(node["reftarget"].lower())
+                linked |= {node["reftarget"].lower()} if node["reftype"] == "term" else set()
             elif not self.is_passed_over(node):
                 self.link(node, pattern, terms, linked)
 
     def is_passed_over(self, node):
         while node := node.parent:
-            if isinstance(node, self.passed_over) and not isinstance(node, (nodes.emphasis, nodes.strong)):
+            inline = isinstance(node, nodes.Inline) and not isinstance(node, (nodes.emphasis, nodes.strong))
+            if inline or isinstance(node, self.passed_over) or "cell" in node.get("classes", []):
                 return True
         return False
 

@@ -1,0 +1,214 @@
+"""The built book in a browser: every page loads, is set, and can be used by keyboard, by ear, on a phone and in the dark."""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+import serving
+from axe_playwright_python.sync_playwright import Axe
+
+CHAPTERS = re.findall(r"(?:root|file): (\S+)", (serving.ROOT / "_toc.yml").read_text("utf-8"))
+PAGES = [f"{name}.html" for name in [*CHAPTERS, "search", "genindex", "py-modindex", "prf-prf"]]
+CHAPTER = "book/information/information-content.html"
+PHONE, DESKTOP = {"width": 360, "height": 800}, {"width": 1280, "height": 900}
+# Nothing inside a formula's picture is read aloud, and a thousand words of one colour in one place are one case.
+THIN = """() => {
+  document.querySelectorAll('.katex-html').forEach(e => e.textContent = 'x');
+  const seen = new Set();
+  document.querySelectorAll('pre span, em.sig-param').forEach(e => {
+    const kind = e.className + ' in ' + e.parentElement.className + ' in ' + e.closest('div').className;
+    if (seen.has(kind)) e.remove(); else seen.add(kind);
+  });
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(browser, site):
+    """One page for all tests. It asks no other host, and `page.faults` holds what went wrong since the last visit."""
+    page = browser.new_page()
+    page.faults = []
+
+    def ask(route):
+        host = urlsplit(route.request.url).netloc
+        if site.endswith(host):
+            route.continue_()
+        else:
+            page.faults.append(f"asked {host}")
+            route.abort()
+
+    page.route(re.compile("^(?!file:)"), ask)
+    page.on("console", lambda m: m.type in ("error", "warning") and page.faults.append(m.text))
+    page.on("pageerror", lambda error: page.faults.append(str(error)))
+    yield page
+    page.close()
+
+
+@pytest.fixture
+def visit(page, site):
+    """Go to a page of the book as a new reader does."""
+
+    def visit(path, scheme="light", size=DESKTOP):
+        page.faults.clear()
+        page.set_viewport_size(size)
+        page.emulate_media(color_scheme=scheme)
+        page.goto(path if "://" in path else f"{site}/{path}")
+        return page
+
+    yield visit
+    page.evaluate("localStorage.clear()")
+
+
+def violations(page, **options):
+    """What axe finds, a line each."""
+    found = Axe().run(page, options={"preload": False, "resultTypes": ["violations"], **options}).response["violations"]
+    return [f"{v['id']}: {node['html'][:200]} {node['failureSummary']}" for v in found for node in v["nodes"]]
+
+
+def sideways(page):
+    """By how many pixels the page can be scrolled to the side."""
+    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_is_sound_light_on_a_phone(visit, path):
+    page = visit(path, "light", PHONE)
+    assert not page.faults
+    assert sideways(page) <= 0
+    unset = page.evaluate("[...document.querySelectorAll('.math')].filter(e => !e.querySelector('.katex-html').offsetWidth).length")
+    assert unset == 0 or page.locator("details:not([open]) .math").count() >= unset
+    page.evaluate(THIN)
+    assert not violations(page)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_page_is_sound_dark_on_a_desktop(visit, path):
+    page = visit(path, "dark", DESKTOP)
+    assert not page.faults
+    assert sideways(page) <= 0
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.evaluate(THIN)
+    rules = ["color-contrast", "link-in-text-block", "scrollable-region-focusable"]
+    assert not violations(page, runOnly={"type": "rule", "values": rules})
+
+
+def results(page, words):
+    """The titles that the book's own search finds for words, typed into its box."""
+    page.locator("input[type=search]").last.fill(words)
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/search.html?q=*")
+    page.locator(".search-summary", has_text=re.compile("Search finished|did not match")).wait_for()
+    return page.locator("#search-results ul.search li").all_inner_texts()
+
+
+@pytest.mark.parametrize("words", ["entropy", "kl_divergence", "KL", "sigma", "σ", "交叉熵", "熵"])
+@pytest.mark.parametrize("from_disk", [False, True], ids=["served", "from a disk"])
+def test_search_finds(visit, words, from_disk):
+    """Also where nothing serves the pages, and the summaries under the titles, which are fetched, stay away."""
+    page = visit((serving.SITE / "search.html").as_uri() if from_disk else "search.html")
+    assert not page.faults
+    found = results(page, words)
+    expected = {"kl_divergence": "lossnotes.kl_divergence", "sigma": "Softmax", "σ": "Softmax", "KL": "Glossary"}
+    assert any(expected.get(words, "Glossary") in title for title in found), found
+    assert from_disk or not page.faults
+
+
+def test_search_opens_with_a_button_and_leads_to_a_page(visit):
+    page = visit(CHAPTER, size=PHONE)
+    page.locator("button.search-button:visible").click()
+    assert any("Entropy" in title for title in results(page, "Boltzmann entropy"))
+    page.locator("#search-results ul.search li a").first.click()
+    page.wait_for_url("**/book/**")
+    assert not page.faults
+
+
+def test_theme_switch_turns_and_is_remembered(visit):
+    page = visit(CHAPTER)
+    theme = "document.documentElement.dataset.theme"
+    colours = []
+    for _ in range(3):  # to one of the two, to the other, and back to what the system asks for
+        page.locator(".theme-switch-button:visible").first.click()
+        colours.append((page.evaluate(theme), page.evaluate("getComputedStyle(document.body).backgroundColor")))
+    assert len(set(colours)) == 2 and {"light", "dark"} == {name for name, _ in colours}
+    while page.evaluate(theme) != "dark":
+        page.locator(".theme-switch-button:visible").first.click()
+    page.reload()
+    assert page.evaluate(theme) == "dark"
+
+
+def test_solutions_unfold(visit):
+    page = visit(CHAPTER)
+    folds = page.locator("details.fold.solution")
+    assert folds.count() >= 4
+    for fold in folds.all():
+        inside = fold.locator("section p").first
+        assert not inside.is_visible()
+        fold.locator("summary").click()
+        assert inside.is_visible()
+
+
+def focused(page):
+    """What has the keyboard, and whether one can see it."""
+    about = "e => [e.tagName, e.id, e.className, e.textContent, getComputedStyle(e).outlineStyle !== 'none'"
+    return page.evaluate(f"({about} || getComputedStyle(e).boxShadow !== 'none'])(document.activeElement)")
+
+
+def tab_to(page, selector):
+    """Press Tab until it is there, as somebody without a mouse does. A focus that cannot be seen is a trap."""
+    for _ in range(200):
+        page.keyboard.press("Tab")
+        if page.evaluate("s => document.activeElement.matches(s)", selector):
+            return
+    raise AssertionError(f"Tab does not reach {selector}: {focused(page)}")
+
+
+def test_keyboard_alone_skips_searches_and_switches(visit):
+    page = visit(CHAPTER)
+    tab_to(page, "#pst-skip-link a")
+    page.wait_for_function("document.activeElement.getBoundingClientRect().top >= 0")  # it slides into view
+    page.keyboard.press("Enter")
+    assert page.url.endswith("#main-content")
+    page = visit(CHAPTER)
+    tab_to(page, ".theme-switch-button")
+    before = page.evaluate("document.documentElement.dataset.mode")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.documentElement.dataset.mode") != before
+    page = visit(CHAPTER)
+    tab_to(page, ".search-button__button")
+    page.keyboard.press("Enter")
+    assert page.locator("#pst-search-dialog").is_visible()
+    assert page.evaluate("document.activeElement.matches('input[type=search]')")
+    page.keyboard.press("Escape")
+    assert not page.locator("#pst-search-dialog").is_visible()
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_keyboard_alone_unfolds(visit, key):
+    page = visit(CHAPTER)
+    page.evaluate("document.querySelector('#exercises').scrollIntoView()")
+    page.locator("#exercises h2 a").focus()
+    tab_to(page, "details.fold.solution > summary")
+    assert focused(page)[-1], "the focus cannot be seen"
+    page.keyboard.press(key)
+    assert page.locator("details.fold.solution[open] section p").first.is_visible()
+
+
+def test_without_scripts_a_page_is_whole(browser, site):
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{site}/{CHAPTER}")
+    assert page.locator(".katex-html").first.is_visible()
+    page.locator("details.fold.solution summary").first.click()
+    assert page.locator("details.fold.solution section p").first.is_visible()
+    assert page.evaluate("getComputedStyle(document.querySelector('.bd-article a')).color") != "rgb(0, 0, 238)"
+    context.close()
+
+
+@pytest.mark.parametrize("chapter", ["book/losses/softmax", "book/information/entropy"])
+def test_printed_nothing_is_lost(visit, chapter, tmp_path):
+    page = visit(f"{chapter}.html")
+    page.emulate_media(media="print")
+    for kind in [".katex-html", "details.fold section p", "details.hide pre", ".cell_output img"]:
+        hidden = page.evaluate("s => [...document.querySelectorAll(s)].filter(e => !e.checkVisibility({contentVisibilityAuto: true})).length", kind)
+        assert page.locator(kind).count() and not hidden, kind
+    page.set_viewport_size({"width": 700, "height": 1000})  # A4 between its margins
+    assert page.evaluate("[...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
