@@ -3,6 +3,7 @@
 # make lab     open the notebooks in JupyterLab
 # make notebooks   execute the notebooks and store their outputs in the normal form
 # make mutants     break the package in hundreds of small ways, and list the ways that no test notices (half an hour)
+# make lighthouse  what Lighthouse says of two chapters
 # make lock    write requirements.txt anew from pyproject.toml
 # make clean   remove what was built; `make clean-all` also removes the environment
 
@@ -13,7 +14,7 @@ READY := $(VENV)/.ready
 # A plain `make book` warns; `make book BOOKFLAGS="--all -W -n --keep-going"` rebuilds every page and fails on a warning.
 BOOKFLAGS ?=
 
-.PHONY: book test lab notebooks mutants lock clean clean-all
+.PHONY: book test lab notebooks mutants lighthouse lock clean clean-all
 
 book: $(READY)
 	$(BIN)/jupyter-book build $(BOOKFLAGS) .
@@ -42,6 +43,9 @@ mutants: $(READY)
 	@$(BIN)/python -c "import importlib.metadata as m; m.version('mutmut')" 2>/dev/null || $(BIN)/pip install --quiet mutmut==3.8.1 -c requirements.txt
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run
 	$(BIN)/mutmut results
+
+lighthouse: book
+	$(BIN)/python tests/lighthouse.py
 
 lock:
 	rm -rf _build/lock && $(PYTHON) -m venv _build/lock
