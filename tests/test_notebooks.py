@@ -1,6 +1,10 @@
 """The notebooks as files. nbval, in the same run, compares what their cells print."""
 
+import ast
+import re
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import nbformat
@@ -39,6 +43,37 @@ def test_code_fits_the_page(path):
     for cell in visible_code(nbformat.read(path, as_version=4)):
         for line in cell.source.split("\n"):
             assert len(line) <= 80, line
+
+
+def imported(nb):
+    """The packages that the cells import, by the first part of their names."""
+    found = set()
+    for cell in nb.cells:
+        # IPython's own lines (%, !) are no Python, and import nothing.
+        source = re.sub(r"^\s*[%!].*$", "pass", cell.source, flags=re.MULTILINE) if cell.cell_type == "code" else ""
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(node.module.split(".")[0])
+    return found
+
+
+def foreign(packages):
+    """Those that `pip install "lossnotes[book]"` does not promise."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    promised = {re.match(r"[\w.-]+", line)[0] for line in project["dependencies"] + project["optional-dependencies"]["book"]}
+    homes = packages_distributions()
+    return {p for p in packages - sys.stdlib_module_names - {"lossnotes"} if not promised & set(homes.get(p, []))}
+
+
+def test_imports_what_the_extra_book_brings(path):
+    assert not foreign(imported(nbformat.read(path, as_version=4)))
+
+
+def test_the_check_sees_a_foreign_import():
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import math\nfrom sklearn import svm\nimport bs4.element")])
+    assert foreign(imported(nb)) == {"bs4"}
 
 
 def test_outputs_name_no_device_and_no_error(path):
