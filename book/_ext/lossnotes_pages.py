@@ -232,7 +232,8 @@ def take_only_the_icons_in_use(app, exception):
 
     css = re.sub(r"(?:\.fa-[a-z0-9-]+:before,?)+\{content:[^}]*\}", keep, sheet.read_text("utf-8"))
     others = (static / "styles" / "sphinx-book-theme.css").read_text("utf-8")
-    codes = {ord(c) for c in css if "\ue000" <= c <= "\uf8ff"} | {int(c, 16) for c in re.findall(r"\\([ef]\w{3})\b", css + others)}
+    codes = {ord(c) for c in css if "\ue000" <= c <= "\uf8ff"}
+    codes |= {int(c, 16) for c in re.findall(r"\\([ef]\w{3})\b", css + others)}
     options = fontTools.subset.Options(flavor="woff")
     font = fontTools.subset.load_font(solid.with_suffix(".ttf"), options)
     subsetter = fontTools.subset.Subsetter(options)
