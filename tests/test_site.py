@@ -156,7 +156,7 @@ def chapters(pages):
 def unlinked_terms(page, terms):
     """Terms that stand in the prose, and whose first use is under no link."""
     page = parse(str(page.select_one("article")))
-    for tag in page.select("h1, h2, h3, h4, pre, code, table, figcaption, .math, .admonition-title, .cell, script"):
+    for tag in page.select("h1, h2, h3, h4, pre, code, table, figcaption, .math, .admonition-title, .cell, script, output"):
         tag.decompose()
     prose, spans = "", []
     for string in page.find_all(string=True):
