@@ -174,7 +174,7 @@ class Templates(BuiltinTemplateLoader):
             assert count, f"{context['pagename']}: no {pattern}"
         for written, better in NAMES.items():
             page = page.replace(written, better)
-        return re.sub(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")', self.sized, page)
+        return re.sub(r'<img (?![^>]* width=)(?=[^>]*src="[^"]*_images/([^"]+)")', self.sized, page)
 
     def sized(self, match):
         """With its size a picture has its place before it has come, and it comes when it is near."""
@@ -197,7 +197,7 @@ def describe(app, pagename, templatename, context, doctree):
             opening += " " + re.sub(r"\s+", " ", paragraph.astext())
     opening = textwrap.shorten(opening.strip() or context["title"], 200, placeholder=" …")
     figures = [Path(image["uri"]).name for image in doctree.findall(nodes.image)]
-    figure = next((name for name in figures if name in app.builder.images.values()), None)
+    figure = next((f for f in figures if f in app.builder.images.values() and f.endswith(".png")), None)
     picture = f"_images/{figure}" if figure else "_static/logo.svg"
     # An address that is whole needs to know where the book stands. Without html_baseurl it is relative to the page.
     base = app.config.html_baseurl.rstrip("/")
