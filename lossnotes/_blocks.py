@@ -41,7 +41,9 @@ def evaluate_linear(formula, input, linear_weight, linear_bias, *tensors, reduct
     job = _LinearJob(formula, reduction, 1, count, options)
     tensors = (input, linear_weight, linear_bias, *tensors)
     few = len(input) * len(linear_weight) < LARGE
-    return job.whole(tensors) if few or _is_looked_at(job, tensors) else _Blocks.apply(job, *tensors)
+    # Slopes are written for the layer alone.
+    more = any(x is not None and x.requires_grad for x in tensors[3:])
+    return job.whole(tensors) if few or more or _is_looked_at(job, tensors) else _Blocks.apply(job, *tensors)
 
 
 def _steps_aside(job, tensors):

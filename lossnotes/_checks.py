@@ -249,6 +249,8 @@ def as_count(fn, count, device):
     if not isinstance(count, numbers.Real | torch.Tensor) or isinstance(count, bool):
         raise TypeError(f"{fn}: count is {_a(type(count).__name__)}; expected a number. Try (target != -100).sum().")
     count = torch.as_tensor(count, device=device).detach()
+    if count.is_complex() or count.dtype == torch.bool:
+        raise TypeError(f"{fn}: count has dtype {count.dtype}; expected a number. Try (target != -100).sum().")
     if count.ndim:
         raise ValueError(
             f"{fn}: count has shape {tuple(count.shape)}; expected a single number. Try count.sum()."

@@ -39,7 +39,7 @@ def test_every_reference_passes(name):
 
 def test_every_function_with_a_formula_can_be_checked():
     functions = {n for n in ln.__all__ if callable(getattr(ln, n)) and not isinstance(getattr(ln, n), type)}
-    assert functions - {"check", "default_device", "strict"} == SPECS.keys() - {s.name for s in _exercises.EXERCISES}
+    assert functions - {"check", "default_device", "distributed_mean", "strict"} == SPECS.keys() - {s.name for s in _exercises.EXERCISES}
 
 
 @pytest.mark.parametrize(
@@ -321,6 +321,88 @@ def _(input, target, reduction="mean"):
     return F.cross_entropy(input, target)
 
 
+@mistaken("linear_cross_entropy", "transposed weight")
+def _(input, linear_weight, target):
+    return F.cross_entropy(input @ linear_weight, target)
+
+
+@mistaken("linear_cross_entropy", "linear_bias not used")
+def _(input, linear_weight, target, linear_bias=None):
+    return F.cross_entropy(input @ linear_weight.T, target)
+
+
+@mistaken("linear_cross_entropy", "bias taken away")
+def _(input, linear_weight, target, linear_bias=0.0):
+    return F.cross_entropy(input @ linear_weight.T - linear_bias, target)
+
+
+@mistaken("linear_cross_entropy", "bias added to the loss")
+def _(input, linear_weight, target, linear_bias=None):
+    loss = F.cross_entropy(input @ linear_weight.T, target)
+    return loss if linear_bias is None else (loss + linear_bias).mean()
+
+
+@mistaken("linear_cross_entropy", "sum for mean")
+def _(input, linear_weight, target):
+    return sum(F.cross_entropy(x @ linear_weight.T, t) for x, t in zip(input, target))
+
+
+@mistaken("linear_cross_entropy", "double softmax")
+def _(input, linear_weight, target):
+    return F.cross_entropy(torch.softmax(input @ linear_weight.T, 1), target)
+
+
+@mistaken("linear_cross_entropy", "mean over the classes too")
+def _(input, linear_weight, target):
+    log_p = torch.log_softmax(input @ linear_weight.T, 1)
+    return -(F.one_hot(target, len(linear_weight)) * log_p).mean()
+
+
+@mistaken("linear_cross_entropy", "softmax over the wrong dim")
+def _(input, linear_weight, target):
+    return F.nll_loss(torch.log_softmax(linear_weight @ input.T, 1).T, target)
+
+
+@mistaken("linear_cross_entropy", "overflow without max-shift")
+def _(input, linear_weight, target):
+    e = torch.exp(input @ linear_weight.T)
+    return -torch.log(e[torch.arange(len(target)), target] / e.sum(1)).mean()
+
+
+@mistaken("linear_cross_entropy", "mean over ignored targets")
+def _(input, linear_weight, target, ignore_index=-100):
+    kept = target != ignore_index
+    loss = F.cross_entropy(input @ linear_weight.T, torch.where(kept, target, 0), reduction="none")
+    return (loss * kept).mean()
+
+
+@mistaken("linear_cross_entropy", "mean of weighted losses divided by N")
+def _(input, linear_weight, target, weight=None, reduction="mean"):
+    loss = F.cross_entropy(input @ linear_weight.T, target, reduction="none")
+    if weight is not None:
+        loss = loss * weight[target]
+    return {"mean": loss.mean(), "sum": loss.sum(), "none": loss}[reduction]
+
+
+@mistaken("linear_cross_entropy", "smoothing spread over the wrong classes only")
+def _(input, linear_weight, target, label_smoothing=0.0):
+    y = F.one_hot(target, len(linear_weight)).to(input.dtype)
+    y = y * (1 - label_smoothing) + (1 - y) * label_smoothing / (len(linear_weight) - 1)
+    return -(y * torch.log_softmax(input @ linear_weight.T, 1)).sum(1).mean()
+
+
+@mistaken("linear_cross_entropy", "loss of the first block only")
+def _(input, linear_weight, target):
+    rows = max(1, len(input) // 2)
+    return F.cross_entropy(input[:rows] @ linear_weight.T, target[:rows], reduction="sum") / len(input)
+
+
+@mistaken("linear_cross_entropy", "part of the graph cut off")
+def _(input, linear_weight, target):
+    blocks = zip((input[:1], input[1:].detach()), (target[:1], target[1:]))
+    return sum(F.cross_entropy(x @ linear_weight.T, t, reduction="sum") for x, t in blocks) / len(input)
+
+
 @mistaken("binary_cross_entropy_with_logits", "1 - p cancellation")
 def _(input, target):
     p = torch.sigmoid(input)
@@ -432,6 +514,15 @@ def _(loss, x, y, classes, steps=100, lr=0.1):
         with torch.no_grad():
             weight -= lr * weight.grad
     return weight.detach()
+
+
+def test_pytorchs_linear_cross_entropy_passes():
+    def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, **options):
+        return F.cross_entropy(F.linear(input, linear_weight, linear_bias), target, **options)
+
+    assert check(linear_cross_entropy, like="linear_cross_entropy").passed
+    theirs = getattr(F, "linear_cross_entropy", linear_cross_entropy)  # new in torch 2.13
+    assert check(theirs, like="linear_cross_entropy").passed
 
 
 @pytest.mark.parametrize("fn, like, names", STUDENTS)

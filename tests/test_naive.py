@@ -17,6 +17,7 @@ CLASSES = T([0, 1, 2, 3, 0, 1])
 YES_NO = (Z.flip(0) > 0).double()
 SOFT = torch.sigmoid(Z.flip(0))
 SIGNS = 2 * YES_NO - 1
+LAYER = torch.randn(4, 4, generator=G, dtype=torch.float64)
 
 # (name, arguments, options)
 ORDINARY = [
@@ -38,6 +39,10 @@ ORDINARY = [
     ("nll_loss", (P.log(), CLASSES), {}),
     ("cross_entropy", (Z, CLASSES), {}),
     ("cross_entropy", (Z[0], CLASSES[0]), {}),
+    ("linear_cross_entropy", (Z, LAYER, CLASSES), {}),
+    ("linear_cross_entropy", (Z, LAYER, CLASSES), {"linear_bias": Z[1]}),
+    ("linear_cross_entropy", (Z[0], LAYER, CLASSES[0]), {}),
+    ("distributed_mean", (Z.square().sum(), 24), {}),
     ("binary_cross_entropy_with_logits", (Z, YES_NO), {}),
     ("binary_cross_entropy_with_logits", (Z, SOFT), {}),
     ("mse_loss", (Z, SOFT), {}),
@@ -76,7 +81,7 @@ def test_a_twin_is_called_alike(name):
     textbook, ours = (inspect.signature(getattr(module, name)).parameters for module in (naive, ln))
     for option, parameter in textbook.items():
         assert parameter == ours[option]
-    assert set(ours) - set(textbook) <= {"weight", "pos_weight", "ignore_index", "reduction", "label_smoothing"}
+    assert set(ours) - set(textbook) <= {"weight", "pos_weight", "ignore_index", "reduction", "label_smoothing", "group"}
     assert getattr(naive, name).__doc__
 
 
@@ -104,6 +109,8 @@ BREAKS = [
     ("cross_entropy", (T([[89.0, 0.0]]), T([0])), {}, NAN, 0.0),
     ("cross_entropy", (T([[89.0, 0.0]]), T([1])), {}, INF, 89.0),
     ("cross_entropy", (T([[0.0, -200.0]]), T([1])), {}, INF, 200.0),
+    ("linear_cross_entropy", (T([[1.0]]), T([[89.0], [0.0]]), T([0])), {}, NAN, 0.0),
+    ("linear_cross_entropy", (T([[1.0]]), T([[0.0], [0.0]]), T([1])), {"linear_bias": T([0.0, -200.0])}, INF, 200.0),
     ("binary_cross_entropy_with_logits", (T([17.0]), T([1.0])), {}, NAN, 4.1399377e-08),
     ("binary_cross_entropy_with_logits", (T([17.0]), T([0.0])), {}, INF, 17.0),
     ("binary_cross_entropy_with_logits", (T([-110.0]), T([0.0])), {}, NAN, 0.0),

@@ -69,6 +69,7 @@ CHAPTERS = {
     "losses/mse": ["mse_loss"],
     "losses/focal-loss": ["sigmoid_focal_loss", "softmax_focal_loss"],
     "practice/choosing-a-loss": ["hinge_loss", "multiclass_hinge_loss"],
+    "practice/losses-at-scale": ["linear_cross_entropy", "distributed_mean"],
 }
 
 

@@ -4,6 +4,7 @@ A mistake of ``"values"`` gives what a loss has before the reduction; one of ano
 written the way that students write them, faults and all: only their results matter.
 """
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import NamedTuple
@@ -540,6 +541,56 @@ CROSS_ENTROPY_EXTREME = [
     Mistake(ROUNDED, ROUNDED_HINT, lambda x, t: -each(x.softmax(1).log(), t).mean()),
     *epsilons(lambda log, x, t: -each(log(x.softmax(1)), t).mean()),
     *epsilons(lambda log, x, t: -each(log(_naive_softmax(x)), t).mean()),
+]
+
+# --- of features and a layer ----------------------------------------------------------------------------------------------
+
+
+def of_layer(mistakes):
+    """Mistakes with scores, made with those of a layer."""
+
+    def with_layer(fn):
+        if fn is None:
+            return None
+        if "reference" not in inspect.signature(fn).parameters:
+            return lambda x, W, t, **options: fn(x @ W.T, t, **options)
+
+        def mistaken(x, W, t, reference, **options):
+            def of_scores(z, t, **options):  # as features of a layer that changes nothing
+                return reference(z, torch.eye(z.shape[1], dtype=z.dtype), t, **options)
+
+            return fn(x @ W.T, t, reference=of_scores, **options)
+
+        return mistaken
+
+    return [m._replace(fn=with_layer(m.fn)) for m in mistakes]
+
+
+LINEAR_BIAS = [
+    Mistake("linear_bias not used", "The value is the same for every bias.", None),
+    Mistake(
+        "bias taken away",
+        "The bias is added to the scores.",
+        lambda x, W, t, linear_bias, reference: reference(x, W, t, linear_bias=-linear_bias),
+    ),
+    Mistake(
+        "bias added to the loss",
+        "The bias belongs to the scores, before the softmax.",
+        lambda x, W, t, linear_bias, reference: reference(x, W, t) + linear_bias.mean(),
+    ),
+]
+LINEAR_CROSS_ENTROPY = [
+    *of_layer(CROSS_ENTROPY),
+    Mistake(
+        "transposed weight",
+        "Which dimension of the weights are the classes?",
+        lambda x, W, t: -each((x @ W).log_softmax(1), t) if W.shape[0] == W.shape[1] else None,
+    ),
+    Mistake(
+        "loss of the first block only",
+        "Do the losses of all examples reach the sum?",
+        lambda x, W, t: None if len(x) < 2 else -each((x @ W.T).log_softmax(1), t) * (torch.arange(len(x)) < len(x) // 2),
+    ),
 ]
 
 # --- losses of a yes or no --------------------------------------------------------------------------------------------------

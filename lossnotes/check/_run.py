@@ -193,7 +193,7 @@ def _combined(spec):
     def make(f, g, s, b):
         def candidate(case):
             loss = f(*case.args)
-            loss = None if loss is None else g(loss, case.args[0])
+            loss = None if loss is None else g(loss, spec.scores(case))
             return None if loss is None else b(s(loss))
 
         return candidate

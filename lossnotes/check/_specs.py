@@ -24,7 +24,7 @@ class Spec:
 
     `cases` maps the name of a check to its calls, smallest first. A check with the name of an option is made if the
     function takes that option. `mistakes` maps a check to the mistakes that it can recognise; those of ``"values"`` are
-    also tried together with a wrong reduction, sign or base of logarithm.
+    also tried together with a wrong reduction, sign or base of logarithm. `scores` gives the table with a row for each example.
     """
 
     name: str
@@ -35,6 +35,7 @@ class Spec:
     reduced: bool = False
     logarithm: bool = True
     differentiable: tuple[int, ...] = (0,)
+    scores: Callable = lambda case: case.args[0]
 
     @property
     def options(self):
@@ -132,6 +133,24 @@ EXTREME = [
 ]
 SMOOTH = [with_options(case, label_smoothing=0.1) for case in (ONE, SQUARE)]
 SOFT = [Case((SQUARE.args[0], t([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.3, 0.3, 0.4]])))]
+
+# --- features, a linear layer and classes ---------------------------------------------------------------------------------
+
+LAYER = t([[0.5, -1.0], [2.0, 0.25], [-0.75, 1.5]])
+LINEAR = Case((t([[1.0, 0.5], [-1.0, 2.0], [0.25, -0.5]]), LAYER, classes(1, 1, 0)))
+LINEARS = [
+    Case((t([[1.0, 2.0]]), t([[0.5, 0.0], [1.0, -0.5], [0.0, 0.25]]), classes([2]))),
+    LINEAR,
+    Case((drawn(6, 4, seed=6), drawn(4, 4, seed=7, scale=1.0), classes(3, 0, 0, 2, 1, 3))),  # as many classes as features
+]
+NO_ROWS = Case((torch.empty(0, 2, dtype=torch.float64), LAYER, classes([])))
+
+
+def of_layer(case):
+    """Every extreme score as the score of a layer."""
+    z, target = case.args
+    return Case((torch.eye(len(z), dtype=z.dtype), z.mT.contiguous(), target), case.options)
+
 
 # --- one score and a yes or no ------------------------------------------------------------------------------------------
 
@@ -314,6 +333,38 @@ SPECS = [
         ignore_index=ignoring(SQUARE),
         label_smoothing=SMOOTH,
         **{"class probabilities": SOFT},
+    ),
+    Spec(
+        "linear_cross_entropy",
+        classification.linear_cross_entropy,
+        ("input", "linear_weight", "target"),
+        {
+            "values": LINEARS,
+            "linear_bias": [with_options(LINEAR, linear_bias=t([0.5, -1.0, 2.0]))],
+            "reduction": reductions(LINEAR, LINEARS[2]),
+            "weight": [with_options(LINEAR, weight=WEIGHT), with_options(LINEAR, weight=WEIGHT, reduction="sum")],
+            "ignore_index": [
+                with_options(Case((*LINEAR.args[:2], classes(1, -1, 0))), ignore_index=-1),
+                with_options(Case((*LINEAR.args[:2], classes(-1, -1, -1))), ignore_index=-1),
+            ],
+            "label_smoothing": [with_options(LINEAR, label_smoothing=0.1)],
+            "class probabilities": [Case((*LINEAR.args[:2], *SOFT[0].args[1:]))],
+            "other shapes": [Case((t([1.0, 0.5]), LAYER, torch.tensor(2)))],
+            "edge cases": [NO_ROWS],
+            "extreme scores": [of_layer(case) for case in EXTREME],
+        },
+        {
+            "values": wrong.LINEAR_CROSS_ENTROPY,
+            "linear_bias": wrong.LINEAR_BIAS,
+            "reduction": wrong.REDUCTION,
+            "weight": wrong.of_layer(wrong.WEIGHT),
+            "ignore_index": wrong.of_layer(wrong.IGNORE),
+            "label_smoothing": wrong.of_layer(wrong.SMOOTHING),
+            "extreme scores": wrong.of_layer(wrong.CROSS_ENTROPY_EXTREME),
+        },
+        reduced=True,
+        differentiable=(0, 1),
+        scores=lambda case: case.args[0] @ case.args[1].mT,
     ),
     of_answers(
         "binary_cross_entropy_with_logits",

@@ -1,0 +1,216 @@
+"""distributed_mean: the mean of a step taken in parts, in one process and in two."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+import lossnotes as ln
+
+SCRIPT = Path(__file__).parents[1] / "book" / "practice" / "two_processes.py"
+WEIGHT = torch.tensor([0.5, 3.0, 1.0, 2.0], dtype=torch.float64)
+TARGET = torch.tensor([0, 1, -100, 3, 2, -100, -100, 1, 0, 2])
+
+
+def scores():
+    z = torch.randn(10, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    return z.requires_grad_()
+
+
+# --- one process ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("sizes", [(10,), (7, 3), (1, 1, 8), (3, 0, 7)])
+@pytest.mark.parametrize("weight", [None, WEIGHT])
+def test_accumulation_equals_the_mean(sizes, weight):
+    z = scores()
+    whole = ln.cross_entropy(z, TARGET, weight)
+    (expected,) = torch.autograd.grad(whole, z)
+    kept = TARGET[TARGET != -100]
+    count = len(kept) if weight is None else weight[kept].sum()
+    value = 0.0
+    for part, target in zip(z.split(sizes), TARGET.split(sizes)):
+        total = ln.cross_entropy(part, target, weight, reduction="sum")
+        loss = ln.distributed_mean(total, count)
+        loss.backward(retain_graph=True)
+        value += loss.item()
+    assert value == pytest.approx(whole.item(), rel=1e-12)
+    torch.testing.assert_close(z.grad, expected, rtol=1e-12, atol=0)
+
+
+def test_the_means_of_parts_do_not():
+    """That the case above tells the two apart."""
+    z = scores()
+    whole = ln.cross_entropy(z, TARGET)
+    parts = [ln.cross_entropy(a, b) for a, b in zip(z.split((7, 3)), TARGET.split((7, 3)))]
+    assert abs((sum(parts) / 2 - whole).item()) > 0.01
+
+
+@pytest.mark.parametrize("count", [4, 4.0, torch.tensor(4), torch.tensor(4.0), torch.tensor(4, dtype=torch.uint8)])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])
+def test_a_count_is_any_number_and_the_dtype_is_that_of_the_total(count, dtype):
+    mean = ln.distributed_mean(torch.tensor(6.0, dtype=dtype), count)
+    assert mean.dtype == dtype and mean == 1.5
+
+
+def test_a_count_is_no_part_of_the_graph():
+    total, count = torch.tensor(6.0, requires_grad=True), torch.tensor(4.0, requires_grad=True)
+    ln.distributed_mean(total, count).backward()
+    assert total.grad == 0.25 and count.grad is None
+
+
+def test_a_mean_over_nothing_is_nan():
+    assert ln.distributed_mean(torch.tensor(0.0), 0).isnan()
+    nothing = torch.full((3,), -100)
+    total = ln.cross_entropy(torch.zeros(3, 4), nothing, reduction="sum")
+    assert ln.distributed_mean(total, (nothing != -100).sum()).isnan()
+
+
+def test_it_follows_the_device(device):
+    total = torch.tensor(6.0, device=device)
+    for count in (4, torch.tensor(4), torch.tensor(4, device=device)):
+        assert ln.distributed_mean(total, count).device == total.device
+
+
+BAD_CALLS = [
+    (
+        lambda: ln.distributed_mean(1.0, 2),
+        TypeError,
+        "distributed_mean: total is a float; expected a tensor. Try torch.as_tensor(total).",
+    ),
+    (
+        lambda: ln.distributed_mean(torch.ones(2), 2),
+        ValueError,
+        'distributed_mean: total has shape (2,); expected a single number. Try total.sum(), or reduction="sum".',
+    ),
+    (
+        lambda: ln.distributed_mean(torch.tensor(1), 2),
+        TypeError,
+        "distributed_mean: total has dtype torch.int64; expected floating point. Try total.float().",
+    ),
+    (
+        lambda: ln.distributed_mean(torch.tensor(1.0), "2"),
+        TypeError,
+        "distributed_mean: count is a str; expected a number. Try (target != -100).sum().",
+    ),
+    (
+        lambda: ln.distributed_mean(torch.tensor(1.0), True),
+        TypeError,
+        "distributed_mean: count is a bool; expected a number. Try (target != -100).sum().",
+    ),
+    (
+        lambda: ln.distributed_mean(torch.tensor(1.0), torch.ones(3)),
+        ValueError,
+        "distributed_mean: count has shape (3,); expected a single number. Try count.sum().",
+    ),
+    (
+        lambda: ln.distributed_mean(torch.tensor(1.0), -2),
+        ValueError,
+        "distributed_mean: count is -2; expected 0 or more. Try (target != -100).sum().",
+    ),
+    (
+        lambda: ln.distributed_mean(torch.tensor(1.0), float("nan")),
+        ValueError,
+        "distributed_mean: count is nan; expected 0 or more. Try (target != -100).sum().",
+    ),
+    (
+        lambda: ln.distributed_mean(torch.tensor(1.0), torch.tensor(1j)),
+        TypeError,
+        "distributed_mean: count has dtype torch.complex64; expected a number. Try (target != -100).sum().",
+    ),
+    (
+        lambda: ln.distributed_mean(torch.tensor(1.0), torch.tensor(True)),
+        TypeError,
+        "distributed_mean: count has dtype torch.bool; expected a number. Try (target != -100).sum().",
+    ),
+    (
+        lambda: ln.distributed_mean(torch.tensor(1.0), None),
+        TypeError,
+        "distributed_mean: count is a NoneType; expected a number. Try (target != -100).sum().",
+    ),
+]
+
+
+@pytest.mark.parametrize("call, error, message", BAD_CALLS)
+def test_what_is_refused(call, error, message):
+    with pytest.raises(error) as raised:
+        call()
+    assert str(raised.value) == message
+
+
+# --- two processes ----------------------------------------------------------------------------------------------------------
+
+
+def two(script, *arguments):
+    """What process 0 of two prints."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--local-addr=localhost", "--nproc-per-node=2"]
+    done = subprocess.run(
+        [*command, str(script), *arguments], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"}, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_script_of_the_chapter():
+    found = dict(re.findall(r"^(\S.*?)  +(\S.*)$", two(SCRIPT), re.M))
+    off = found.pop("tokens split, mean of each part")
+    assert 20 < float(re.fullmatch(r"off by ([\d.]+) %", off)[1]) < 80
+    assert found == {
+        "tokens split, ln.distributed_mean": "off by 0.0 %",
+        "vocabulary split, value": "off by 0.0 %",
+        "vocabulary split, gradient": "off by 0.0 %",
+        "vocabulary split, second derivative": "off by 100.0 %",
+        "vocabulary split, label smoothing": "refused",
+    }
+
+
+MORE = """
+import torch
+import torch.distributed as dist
+
+import lossnotes as ln
+
+dist.init_process_group("gloo")
+rank = dist.get_rank()
+total = torch.tensor([2.0, 4.0][rank], dtype=torch.float64)
+counts = {
+    "whole numbers": [7, 3][rank],
+    "tensors": torch.tensor([7, 3][rank]),
+    "of two kinds": [7, 3.0][rank],
+    "small integers": torch.tensor([200, 100][rank], dtype=torch.uint8),
+    "half precision": torch.tensor([256.0, 1.0][rank], dtype=torch.bfloat16),
+    "one has none": [5, 0][rank],
+    "none": 0,
+}
+for name, count in counts.items():
+    before = torch.as_tensor(count).clone()
+    value = ln.distributed_mean(total, count)
+    assert torch.equal(torch.as_tensor(count), before)
+    if rank == 0:
+        print(name, round(value.item(), 6), sep="=")
+# A group of its own for each process: there is one process in it.
+groups = [dist.new_group([0]), dist.new_group([1])]
+value = ln.distributed_mean(total, 4, group=groups[rank])
+assert value == total / 4
+dist.barrier()
+dist.destroy_process_group()
+"""
+
+
+def test_the_counts_of_two_processes_add_up(tmp_path):
+    """The mean of 2 and 4, each times 2 / (sum of the counts); process 0 has the first."""
+    (tmp_path / "more.py").write_text(MORE)
+    found = dict(line.split("=") for line in two(tmp_path / "more.py").splitlines())
+    assert found.pop("none") == "inf"  # 2 / 0; a sum over nothing would be 0, and its mean NaN
+    assert {name: float(value) for name, value in found.items()} == {
+        "whole numbers": 0.4,
+        "tensors": 0.4,
+        "of two kinds": 0.4,
+        "small integers": round(4 / 300, 6),
+        "half precision": round(4 / 257, 6),
+        "one has none": 0.8,
+    }
