@@ -99,7 +99,9 @@ def numbers(n, device):
 
 
 def scores_and_signs(n, device):
-    return normal(n, device=device).requires_grad_(), torch.empty(n, device=device).bernoulli_(0.5).mul_(2).sub_(1)
+    scores = normal(n, device=device)
+    scores[scores.abs() == 1] = 2  # on the kink of the hinge any slope between two is right
+    return scores.requires_grad_(), torch.empty(n, device=device).bernoulli_(0.5).mul_(2).sub_(1)
 
 
 def scores_and_classes(n, classes, device):
