@@ -1,6 +1,7 @@
 """What results.json says, as tables and pictures: for the terminal, and for the page benchmarks of the book."""
 
 import json
+import textwrap
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -67,7 +68,7 @@ def told(results):
     m = results["machine"]
     lines = [
         f"{results['date']}, {results['minutes']} minutes, PyTorch {results['versions']['torch']}",
-        f"{m['cpu']}, {m['cores']} cores ({m['vectors']}), {m['memory']}, {m['system']}; on {m['device']}",
+        f"{m['cpu']}, threads: {m['cores']} ({m['vectors']}), {m['memory']}, {m['system']}; on {m['device']}",
         f"a copy moves {results['copy'] / 1e9:.3g} GB/s",
         "peers: " + ", ".join(f"{k} {v}" for k, v in results["versions"].items() if k not in ("torch", *results["missing"])),
         *(f"left out: {name}, which {why}" for name, why in results["missing"].items()),
@@ -77,26 +78,33 @@ def told(results):
         lines.append("A quick run of tiny sizes: these numbers mean nothing.")
     elif results["load"] and results["load"] > 0.5:
         lines.append(f"The machine was busy ({results['load']} others at work): these numbers are not to be quoted.")
-    return "\n".join(lines)
+    return "\n".join(textwrap.fill(line, 78, subsequent_indent="  ") for line in lines)
 
 
 def milliseconds(t):
-    """Median, and the quarter below and above it."""
+    """The median, and half of what the middle half of the samples spans."""
     digits = 3 if t["median"] < 1e-3 else 1 if t["median"] < 0.1 else 0
-    low, middle, high = (f"{t[k] * 1e3:.{digits}f}" for k in ("q1", "median", "q3"))
-    return f"{middle} ({low}–{high})"
+    return f"{t['median'] * 1e3:.{digits}f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{(t['q3'] - t['q1']) * 500:.{digits}f}"
+
+
+def tabulated(rows, heads, form, align):
+    text = tabulate(rows, heads, form, disable_numparse=True, colalign=align)
+    return text.replace("<table>", '<table class="table">')  # which the book's theme gives air
 
 
 def table(results, form="simple"):
-    """Time of every case, ours and the fastest peer's."""
+    """Time of every case, ours and the fastest peer's, with huge pages; and the peer's in ours, with both."""
     rows = []
     for entry in results["cases"]:
         here = entry["time"][MODES[0]]
         rival = best(entry, MODES[0])
         ratios = (f"{ratio(entry, mode):.2f}" for mode in MODES)
-        rows.append((entry["case"], milliseconds(here["ours"]), milliseconds(here[rival]), rival, *ratios))
-    heads = ("ms, median (quartiles)", "ours", "fastest peer", "which is", *(f"peer / ours, {mode}" for mode in MODES))
-    return tabulate(rows, heads, form, disable_numparse=True, colalign=("left", "right", "right", "left", "right", "right"))
+        rows.append((entry["case"], milliseconds(here["ours"]), milliseconds(here[rival]), *ratios, rival))
+        if results["machine"]["device"] != "cpu":
+            share = entry["bytes"] / here["ours"]["median"] / results["copy"]
+            rows[-1] = (*rows[-1], f"{share:.0%}")
+    heads = ("milliseconds", "ours", "fastest peer", "peer / ours", "small pages", "which peer", "of a copy's bandwidth")
+    return tabulated(rows, heads[: len(rows[0])], form, ("left", *["right"] * 4, *["left"] * (len(rows[0]) - 5)))
 
 
 def weights(results, form="simple"):
@@ -105,20 +113,22 @@ def weights(results, form="simple"):
     for entry in results["cases"]:
         memory = {name: m for name, m in entry["memory"].items() if name != "ours"}
         if memory:
-            least = min(memory, key=lambda name: memory[name]["profiler"])
+            # scipy allocates outside of PyTorch, where only the system sees it.
+            least = min(memory, key=lambda name: max(memory[name]["profiler"], memory[name]["rss"] or 0))
             both = [entry["memory"]["ours"], memory[least]]
-            rows.append((entry["case"], *(f"{m[k]:.2f}" for m in both for k in ("profiler", "rss") if m[k] is not None), least))
-    heads = ("peak / input", "ours", "as RSS", "smallest peer", "as RSS", "which is")
-    return tabulate(rows, heads, form, disable_numparse=True, colalign=("left", *["right"] * 4, "left"))
+            figures = ("-" if m[k] is None else f"{m[k]:.2f}" for m in both for k in ("profiler", "rss"))
+            rows.append((entry["case"], *figures, least))
+    heads = ("peak / input", "ours", "as RSS", "smallest peer", "as RSS", "which peer")
+    return tabulated(rows, heads, form, ("left", *["right"] * (len(rows[0]) - 2), "left"))
 
 
 def goals(results, form="simple"):
     """Every goal, and what became of it."""
     rows = [
-        (case, wanted, ", ".join(f"{x:.2f}" for x in measured), "yes" if met else "NO")
+        (case, wanted, " | ".join(f"{x:.2f}" for x in measured).replace(" ", "\N{NO-BREAK SPACE}"), "yes" if met else "NO")
         for case, wanted, measured, met in verdicts(results)
     ]
-    return tabulate(rows, ("case", "goal", "measured", "met"), form, disable_numparse=True)
+    return tabulated(rows, ("case", "goal", "measured", "met"), form, ("left", "left", "right", "left"))
 
 
 def draw_ratios(results, ax):
@@ -126,17 +136,19 @@ def draw_ratios(results, ax):
     entries = [e for e in results["cases"] if peers(e, MODES[0])][::-1]
     where = range(len(entries))
     for mode, color, shift in zip(MODES, (plots.TRUTH, plots.MODEL), (0.2, -0.2)):
-        ax.barh([i + shift for i in where], [ratio(e, mode) for e in entries], 0.38, color=color, label=mode)
+        lengths = [ratio(e, mode) - 1 for e in entries]
+        ax.barh([i + shift for i in where], lengths, 0.38, left=1, color=color, label=mode)
     for i, entry in enumerate(entries):
         wanted = [g[3] for g in entry["goals"] if g[0] == "best"]
         if wanted:
             ax.plot([wanted[0]] * 2, [i - 0.45, i + 0.45], color="black", lw=1.5)
     ax.axvline(1, color=plots.QUIET, lw=1)
+    ax.margins(y=0.01)
     ax.set_yticks(where, [e["case"] for e in entries])
     ax.set_xscale("log", base=2)
     ax.xaxis.set_major_formatter("{x:g}")
     ax.set_xlabel("fastest peer's time / ours")
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
 
 
 def draw_curves(results, axes):
