@@ -2,6 +2,7 @@
 # make test    run everything that guards it
 # make lab     open the notebooks in JupyterLab
 # make notebooks   execute the notebooks and store their outputs in the normal form
+# make bench       measure time and memory against other packages (ten minutes; see benchmarks/README.md)
 # make mutants     break the package in hundreds of small ways, and list the ways that no test notices (half an hour)
 # make lighthouse  what Lighthouse says of two chapters
 # make lock    write requirements.txt anew from pyproject.toml
@@ -11,10 +12,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# For `make bench`: --quick, or --out FILE.
+BENCHFLAGS ?=
 # A plain `make book` warns; `make book BOOKFLAGS="--all -W -n --keep-going"` rebuilds every page and fails on a warning.
 BOOKFLAGS ?=
 
-.PHONY: book test lab notebooks mutants lighthouse lock clean clean-all
+.PHONY: book test lab notebooks bench mutants lighthouse lock clean clean-all
 
 book: $(READY)
 	$(BIN)/jupyter-book build $(BOOKFLAGS) .
@@ -38,6 +41,13 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip install --quiet --no-compile -r requirements.txt
 	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# Without what the peers depend on: that is torchvision, of which PyPI has no build for the CPU's PyTorch, and none of their losses
+# needs it.
+bench: $(READY)
+	@$(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['bench'], sep='\n')" > $(VENV)/.bench
+	@$(BIN)/pip install --quiet --no-deps -r $(VENV)/.bench -c requirements.txt || echo "Not every peer could be installed: those that are missing are left out, and named"
+	$(BIN)/python benchmarks/run.py $(BENCHFLAGS)
 
 mutants: $(READY)
 	@$(BIN)/python -c "import importlib.metadata as m; m.version('mutmut')" 2>/dev/null || $(BIN)/pip install --quiet mutmut==3.8.1 -c requirements.txt

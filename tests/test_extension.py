@@ -18,6 +18,9 @@ def app(tmp_path):
     """As much of a Sphinx application as the extension looks at, over a small project."""
     (tmp_path / "lossnotes").mkdir()
     (tmp_path / "lossnotes" / "a.py").write_text("x = 1\n")
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "results.json").write_text("{}\n")
+    (tmp_path / "benchmarks" / "show.py").write_text("x = 1\n")
     (tmp_path / "requirements.txt").write_text("torch==2.13.0\n")
     config = SimpleNamespace(nb_execution_mode="cache", nb_execution_timeout=60, nb_execution_cache_path="")
     env = SimpleNamespace(doc2path=lambda name: str(tmp_path / name))
@@ -32,10 +35,14 @@ def key(app):
 def test_key_stays_while_nothing_changes(app):
     assert key(app) == key(app)
     (Path(app.srcdir) / "README.md").write_text("no notebook reads this")
+    (Path(app.srcdir) / "benchmarks" / "run.py").write_text("no notebook runs this")
     assert key(app) == key(app)
 
 
-@pytest.mark.parametrize("changed", ["lossnotes/a.py", "lossnotes/new.py", "requirements.txt"])
+@pytest.mark.parametrize(
+    "changed",
+    ["lossnotes/a.py", "lossnotes/new.py", "requirements.txt", "benchmarks/results.json", "benchmarks/show.py"],
+)
 def test_key_changes_with_what_outputs_depend_on(app, changed):
     before = key(app)
     (Path(app.srcdir) / changed).write_text("x = 2\n")

@@ -27,13 +27,14 @@ def setup(app):
 
 
 def key_cache(app, config):
-    """Outputs depend on more than the cells: keep them by package, pins and torch too, and forget those of other keys.
+    """Outputs depend on more than the cells: keep them by package, pins, measurements and torch too, and forget those of other keys.
 
     myst-nb re-reads every notebook when its cache path changes, so no page shows what older code printed.
     """
     root = Path(app.srcdir)
     digest = hashlib.sha256(version("torch").encode())
-    for path in [root / "requirements.txt", *sorted((root / "lossnotes").rglob("*.py"))]:
+    read = [root / "benchmarks" / name for name in ("results.json", "show.py")]
+    for path in [root / "requirements.txt", *read, *sorted((root / "lossnotes").rglob("*.py"))]:
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     caches = Path(app.outdir).parent / ".jupyter_cache"
     config.nb_execution_cache_path = str(caches / digest.hexdigest()[:16])

@@ -1,0 +1,188 @@
+"""What results.json says, as tables and pictures: for the terminal, and for the page benchmarks of the book."""
+
+import json
+import textwrap
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+from tabulate import tabulate
+
+from lossnotes import plots
+
+MODES = ("huge pages", "small pages")
+CONTROL = "ours again"
+
+
+def read(path=Path(__file__).with_name("results.json")):
+    return json.loads(path.read_text("utf-8"))
+
+
+def peers(entry, mode):
+    """The seconds of everything that may be called in place of ours."""
+    others = {"ours", CONTROL, *entry.get("aside", ())}
+    return {name: t["median"] for name, t in entry["time"][mode].items() if name not in others}
+
+
+def best(entry, mode):
+    """The fastest peer."""
+    found = peers(entry, mode)
+    return min(found, key=found.get)
+
+
+def seconds(entry, mode, name):
+    return entry["time"][mode][best(entry, mode) if name == "best" else name]["median"]
+
+
+def ratio(entry, mode, over="best", under="ours"):
+    """Seconds of one way in those of another."""
+    return seconds(entry, mode, over) / seconds(entry, mode, under)
+
+
+def verdicts(results):
+    """Each goal: the case, what was wanted, what was measured, and whether it is met, in both page modes if it is a time."""
+    found = []
+    for entry in results["cases"]:
+        for over, under, sign, bound in entry["goals"]:
+            if over == "memory":
+                measured = [entry["memory"]["ours"]["profiler"]]
+            elif {over, under} - {"best"} <= set(entry["time"][MODES[0]]):
+                measured = [ratio(entry, mode, over, under) for mode in MODES]
+            else:
+                continue
+            met = all(x >= bound if sign == "≥" else x <= bound for x in measured)
+            name = "peak memory / input" if over == "memory" else f"{over} / {under}".replace("best", "fastest peer")
+            found.append((entry["case"], f"{name} {sign} {bound:g}", measured, met))
+    return found
+
+
+def noise(results):
+    """By how much ours differ from themselves, as a factor: the median over all cases, and the largest."""
+    factors = sorted(
+        max(r, 1 / r) for entry in results["cases"] for mode in MODES for r in [ratio(entry, mode, CONTROL)]
+    )
+    return factors[len(factors) // 2], factors[-1]
+
+
+def told(results):
+    """On what machine, when, with what."""
+    m = results["machine"]
+    lines = [
+        f"{results['date']}, {results['minutes']} minutes, PyTorch {results['versions']['torch']}",
+        f"{m['cpu']}, threads: {m['cores']} ({m['vectors']}), {m['memory']}, {m['system']}; on {m['device']}",
+        f"a copy moves {results['copy'] / 1e9:.3g} GB/s",
+        "peers: " + ", ".join(f"{k} {v}" for k, v in results["versions"].items() if k not in ("torch", *results["missing"])),
+        *(f"left out: {name}, which {why}" for name, why in results["missing"].items()),
+        "ours against ours: {:.3f} times in the median case, {:.3f} in the worst".format(*noise(results)),
+    ]
+    if results["quick"]:
+        lines.append("A quick run of tiny sizes: these numbers mean nothing.")
+    elif results["load"] and results["load"] > 0.5:
+        lines.append(f"The machine was busy ({results['load']} others at work): these numbers are not to be quoted.")
+    return "\n".join(textwrap.fill(line, 78, subsequent_indent="  ") for line in lines)
+
+
+def milliseconds(t):
+    """The median, and half of what the middle half of the samples spans."""
+    digits = 3 if t["median"] < 1e-3 else 1 if t["median"] < 0.1 else 0
+    return f"{t['median'] * 1e3:.{digits}f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{(t['q3'] - t['q1']) * 500:.{digits}f}"
+
+
+def tabulated(rows, heads, form, align):
+    text = tabulate(rows, heads, form, disable_numparse=True, colalign=align)
+    return text.replace("<table>", '<table class="table">')  # which the book's theme gives air
+
+
+def table(results, form="simple"):
+    """Time of every case, ours and the fastest peer's, with huge pages; and the peer's in ours, with both."""
+    rows = []
+    for entry in results["cases"]:
+        here = entry["time"][MODES[0]]
+        rival = best(entry, MODES[0])
+        ratios = (f"{ratio(entry, mode):.2f}" for mode in MODES)
+        rows.append((entry["case"], milliseconds(here["ours"]), milliseconds(here[rival]), *ratios, rival))
+        if results["machine"]["device"] != "cpu":
+            share = entry["bytes"] / here["ours"]["median"] / results["copy"]
+            rows[-1] = (*rows[-1], f"{share:.0%}")
+    heads = ("milliseconds", "ours", "fastest peer", "peer / ours", "small pages", "which peer", "of a copy's bandwidth")
+    return tabulated(rows, heads[: len(rows[0])], form, ("left", *["right"] * 4, *["left"] * (len(rows[0]) - 5)))
+
+
+def weights(results, form="simple"):
+    """Peak memory of every case, as PyTorch counts it and as the system does."""
+    rows = []
+    for entry in results["cases"]:
+        memory = {name: m for name, m in entry["memory"].items() if name != "ours"}
+        if memory:
+            # scipy allocates outside of PyTorch, where only the system sees it.
+            least = min(memory, key=lambda name: max(memory[name]["profiler"], memory[name]["rss"] or 0))
+            both = [entry["memory"]["ours"], memory[least]]
+            figures = ("-" if m[k] is None else f"{m[k]:.2f}" for m in both for k in ("profiler", "rss"))
+            rows.append((entry["case"], *figures, least))
+    heads = ("peak / input", "ours", "as RSS", "smallest peer", "as RSS", "which peer")
+    return tabulated(rows, heads, form, ("left", *["right"] * (len(rows[0]) - 2), "left"))
+
+
+def goals(results, form="simple"):
+    """Every goal, and what became of it."""
+    rows = [
+        (case, wanted, " | ".join(f"{x:.2f}" for x in measured).replace(" ", "\N{NO-BREAK SPACE}"), "yes" if met else "NO")
+        for case, wanted, measured, met in verdicts(results)
+    ]
+    return tabulated(rows, ("case", "goal", "measured", "met"), form, ("left", "left", "right", "left"))
+
+
+def draw_ratios(results, ax):
+    """A bar of each case: how many times longer the fastest peer takes."""
+    entries = [e for e in results["cases"] if peers(e, MODES[0])][::-1]
+    where = range(len(entries))
+    for mode, color, shift in zip(MODES, (plots.TRUTH, plots.MODEL), (0.2, -0.2)):
+        lengths = [ratio(e, mode) - 1 for e in entries]
+        ax.barh([i + shift for i in where], lengths, 0.38, left=1, color=color, label=mode)
+    for i, entry in enumerate(entries):
+        wanted = [g[3] for g in entry["goals"] if g[0] == "best"]
+        if wanted:
+            ax.plot([wanted[0]] * 2, [i - 0.45, i + 0.45], color="black", lw=1.5)
+    ax.axvline(1, color=plots.QUIET, lw=1)
+    ax.margins(y=0.01)
+    ax.set_yticks(where, [e["case"] for e in entries])
+    ax.set_xscale("log", base=2)
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_xlabel("fastest peer's time / ours")
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+
+
+def draw_curves(results, axes):
+    """Time for each element against their number: ours, the fastest peer, and PyTorch's own where it has one."""
+    for ax, name in zip(axes, curve_names(results)):
+        points = [p for p in results["curves"] if p["curve"] == name]
+        mode = MODES[0]
+        points = [p | {"time": {mode: p["time"]}} for p in points]
+        n = [p["elements"] for p in points]
+        for which, color in (("best", plots.MODEL), ("ours", plots.TRUTH)):
+            ax.plot(n, [seconds(p, mode, which) / p["elements"] * 1e9 for p in points], color=color, marker="o", ms=3)
+        for own in (x for x in points[0]["time"][mode] if x.startswith("F.")):
+            slower = [seconds(p, mode, own) / p["elements"] * 1e9 for p in points]
+            ax.plot(n, slower, ":", color=plots.QUIET)
+        ax.set_xscale("log", base=2)
+        ax.set_yscale("log")
+        ax.set_title(name, loc="left")
+    axes[0].plot([], [], color=plots.TRUTH, label="ours")
+    axes[0].plot([], [], color=plots.MODEL, label="fastest peer")
+    axes[0].plot([], [], ":", color=plots.QUIET, label="PyTorch's own")
+    axes[0].legend(loc="upper right")
+    axes[len(axes) // 2].set_ylabel("nanoseconds for an element")
+    axes[-1].set_xlabel("elements")
+
+
+def curve_names(results):
+    return list(dict.fromkeys(p["curve"] for p in results["curves"]))
+
+
+def draw(results, path):
+    """Both pictures in one file."""
+    plots.set_style()
+    figure = plt.figure(figsize=(11, 7))
+    left, right = figure.subfigures(1, 2)
+    draw_ratios(results, left.subplots())
+    draw_curves(results, right.subplots(len(curve_names(results)), sharex=True))
+    figure.savefig(path, facecolor="white", dpi=120)

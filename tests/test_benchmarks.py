@@ -1,0 +1,138 @@
+"""The benchmark as a program: a quick run of every case, whose times mean nothing, and the file that the book shows."""
+
+import json
+import math
+import os
+import platform
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import peers  # noqa: E402
+import run  # noqa: E402
+import show  # noqa: E402
+
+MEASURED = ROOT / "benchmarks" / "results.json"
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """A quick run on a machine on which kornia is broken: its results, and what it says."""
+    folder = tmp_path_factory.mktemp("quick")
+    (folder / "kornia.py").write_text("raise OSError('no such library')\n")
+    paths = os.pathsep.join([str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")])
+    # On the CPU: what can be said of memory differs on a GPU.
+    environment = os.environ | {"PYTHONPATH": paths, "LOSSNOTES_DEVICE": "cpu"}
+    out = folder / "results.json"
+    command = [sys.executable, ROOT / "benchmarks" / "run.py", "--quick", "--out", out]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return json.loads(out.read_text("utf-8")), done.stdout
+
+
+def test_everything_is_measured(quick):
+    results, _ = quick
+    names = {entry["case"] for entry in results["cases"]}
+    # torch.compile needs a compiler, of which a machine may have none.
+    assert len(names) == len(results["cases"]) == 18 - ("torch.compile" in results["missing"])
+    for entry in results["cases"]:
+        assert set(entry["time"]) == set(show.MODES)
+        for times in entry["time"].values():
+            assert {"ours", show.CONTROL} < set(times) and show.peers(entry, show.MODES[0])
+            for t in times.values():
+                assert 0 < t["min"] <= t["q1"] <= t["median"] <= t["q3"] <= t["max"] < math.inf and t["rounds"] >= 2
+        for mode in show.MODES:
+            assert 0 < show.ratio(entry, mode) < math.inf and 0 < show.ratio(entry, mode, show.CONTROL) < math.inf
+    assert {point["curve"] for point in results["curves"]} == {"sigmoid focal", "BCE", "cross_entropy, 1024 classes"}
+    assert all({"ours", show.CONTROL} < set(point["time"]) for point in results["curves"])
+
+
+def test_memory_is_weighed(quick):
+    for entry in quick[0]["cases"]:
+        if "compiled" not in entry["case"]:
+            weighed = set(entry["memory"])
+            assert weighed == {"ours", *show.peers(entry, show.MODES[0])}, entry["case"]
+            assert all(0 <= m["profiler"] < 100 and 0 <= m["rss"] for m in entry["memory"].values())
+    # What has a gradient takes the room of that at least, a closed form over rows hardly more.
+    softmax = next(e["memory"] for e in quick[0]["cases"] if e["case"] == "cross_entropy 2048 × 32000")
+    assert 1 <= softmax["ours"]["profiler"] < 1.1 and softmax["F.cross_entropy"]["profiler"] > 1.9
+
+
+def test_every_peer_agrees_with_ours(quick):
+    for entry in quick[0]["cases"]:
+        timed = set(entry["time"][show.MODES[0]]) - {"ours", show.CONTROL, "three products"}
+        assert set(entry["differences"]) == timed
+        assert all(d <= run.SAME for d in entry["differences"].values())
+
+
+def test_a_package_that_does_not_load_is_named_and_left_out(quick):
+    results, said = quick
+    assert results["missing"]["kornia"] == "does not load (OSError)"
+    assert "left out: kornia, which does not load (OSError)" in said
+    assert not any("kornia" in entry["differences"] for entry in results["cases"])
+
+
+def test_a_quick_run_says_that_it_means_nothing(quick):
+    results, said = quick
+    assert results["quick"] and "these numbers mean nothing" in said
+    for entry in results["cases"]:
+        assert entry["case"] in said
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda x, y: 1.001 * torch.nn.functional.mse_loss(x, y),
+        lambda x, y: torch.nn.functional.mse_loss(x.detach(), y) + 0 * x.sum(),
+        lambda x, y: torch.nn.functional.mse_loss(x, y) * torch.nan,
+    ],
+    ids=["value", "gradient", "nan"],
+)
+def test_a_peer_that_computes_something_else_stops_the_run(wrong):
+    case = peers.Case("a case", (64,), peers.numbers, torch.nn.functional.mse_loss, {"a peer": wrong})
+    with pytest.raises(SystemExit, match="a case: a peer and ours differ"):
+        run.agreed(case, case.draw(*case.shape, device="cpu"))
+
+
+def entry(goal, ours, theirs, memory=1.0):
+    """A case of two ways, with the same times for both kinds of pages unless a pair is given."""
+    pairs = [t if isinstance(t, tuple) else (t, t) for t in (ours, theirs)]
+    time = {mode: {"ours": {"median": a}, "F.f": {"median": b}} for mode, a, b in zip(show.MODES, *pairs)}
+    return {"case": "c", "goals": [goal], "time": time, "memory": {"ours": {"profiler": memory}}}
+
+
+@pytest.mark.parametrize(
+    ("measured", "met"),
+    [
+        (entry(["best", "ours", "≥", 4], 1.0, 4.0), True),
+        (entry(["best", "ours", "≥", 4], 1.0, 3.9), False),
+        (entry(["best", "ours", "≥", 4], 1.0, (9.0, 3.9)), False),
+        (entry(["ours", "F.f", "≤", 2], 2.0, 1.0), True),
+        (entry(["ours", "F.f", "≤", 2], 2.1, 1.0), False),
+        (entry(["memory", "input", "≤", 1.1], 1.0, 1.0, 1.1), True),
+        (entry(["memory", "input", "≤", 1.1], 1.0, 1.0, 1.2), False),
+    ],
+)
+def test_a_goal_is_met_with_either_kind_of_pages_or_not_at_all(measured, met):
+    ((_, _, _, verdict),) = show.verdicts({"cases": [measured]})
+    assert verdict is met
+
+
+def test_a_goal_against_a_missing_peer_is_no_goal():
+    assert show.verdicts({"cases": [entry(["G.g", "ours", "≥", 1], 1.0, 1.0)]}) == []
+
+
+def test_the_kept_results_are_of_a_full_run_and_name_no_place(quick):
+    text = MEASURED.read_text("utf-8")
+    kept = json.loads(text)
+    assert not kept["quick"]
+    assert {e["case"] for e in quick[0]["cases"]} <= {e["case"] for e in kept["cases"]}
+    assert [e["goals"] for e in quick[0]["cases"]] == [e["goals"] for e in kept["cases"]][: len(quick[0]["cases"])]
+    assert platform.node() not in text and not re.search(r'"[^"]*(/home|/root|/tmp|/usr|:\\\\)', text)
+    assert all(len(e["time"]) == 2 and min(t["rounds"] for t in e["time"][show.MODES[0]].values()) >= 3 for e in kept["cases"])
