@@ -1,5 +1,6 @@
 """What results.json says, as tables and pictures: for the terminal, and for the page benchmarks of the book."""
 
+import functools
 import json
 import textwrap
 from pathlib import Path
@@ -87,12 +88,20 @@ def milliseconds(t):
     return f"{t['median'] * 1e3:.{digits}f}\N{NO-BREAK SPACE}±\N{NO-BREAK SPACE}{(t['q3'] - t['q1']) * 500:.{digits}f}"
 
 
-def tabulated(rows, heads, form, align):
-    text = tabulate(rows, heads, form, disable_numparse=True, colalign=align)
-    return text.replace("<table>", '<table class="table">')  # which the book's theme gives air
+class Table:
+    """Rows under their heads: on a terminal as text, in a notebook as a table of the page."""
+
+    def __init__(self, rows, heads, align):
+        self.drawn = functools.partial(tabulate, rows, heads, disable_numparse=True, colalign=align)
+
+    def __repr__(self):
+        return self.drawn(tablefmt="simple")
+
+    def _repr_html_(self):
+        return self.drawn(tablefmt="html").replace("<table>", '<table class="table">')  # which the book's theme gives air
 
 
-def table(results, form="simple"):
+def table(results):
     """Time of every case, ours and the fastest peer's, with huge pages; and the peer's in ours, with both."""
     rows = []
     for entry in results["cases"]:
@@ -104,10 +113,10 @@ def table(results, form="simple"):
             share = entry["bytes"] / here["ours"]["median"] / results["copy"]
             rows[-1] = (*rows[-1], f"{share:.0%}")
     heads = ("milliseconds", "ours", "fastest peer", "peer / ours", "small pages", "which peer", "of a copy's bandwidth")
-    return tabulated(rows, heads[: len(rows[0])], form, ("left", *["right"] * 4, *["left"] * (len(rows[0]) - 5)))
+    return Table(rows, heads[: len(rows[0])], ("left", *["right"] * 4, *["left"] * (len(rows[0]) - 5)))
 
 
-def weights(results, form="simple"):
+def weights(results):
     """Peak memory of every case, as PyTorch counts it and as the system does."""
     rows = []
     for entry in results["cases"]:
@@ -119,16 +128,16 @@ def weights(results, form="simple"):
             figures = ("-" if m[k] is None else f"{m[k]:.2f}" for m in both for k in ("profiler", "rss"))
             rows.append((entry["case"], *figures, least))
     heads = ("peak / input", "ours", "as RSS", "smallest peer", "as RSS", "which peer")
-    return tabulated(rows, heads, form, ("left", *["right"] * (len(rows[0]) - 2), "left"))
+    return Table(rows, heads, ("left", *["right"] * (len(rows[0]) - 2), "left"))
 
 
-def goals(results, form="simple"):
+def goals(results):
     """Every goal, and what became of it."""
     rows = [
         (case, wanted, " | ".join(f"{x:.2f}" for x in measured).replace(" ", "\N{NO-BREAK SPACE}"), "yes" if met else "NO")
         for case, wanted, measured, met in verdicts(results)
     ]
-    return tabulated(rows, ("case", "goal", "measured", "met"), form, ("left", "left", "right", "left"))
+    return Table(rows, ("case", "goal", "measured", "met"), ("left", "left", "right", "left"))
 
 
 def draw_ratios(results, ax):

@@ -64,7 +64,8 @@ def foreign(packages):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     promised = {re.match(r"[\w.-]+", line)[0] for line in project["dependencies"] + project["optional-dependencies"]["book"]}
     homes = packages_distributions()
-    return {p for p in packages - sys.stdlib_module_names - {"lossnotes"} if not promised & set(homes.get(p, []))}
+    own = {"lossnotes", "show"}  # the second is benchmarks/show.py
+    return {p for p in packages - sys.stdlib_module_names - own if not promised & set(homes.get(p, []))}
 
 
 def test_imports_what_the_extra_book_brings(path):
