@@ -183,6 +183,7 @@ counts = {
     "of two kinds": [7, 3.0][rank],
     "small integers": torch.tensor([200, 100][rank], dtype=torch.uint8),
     "half precision": torch.tensor([256.0, 1.0][rank], dtype=torch.bfloat16),
+    "as they are summed": torch.tensor([7.0, 3.0][rank], dtype=torch.float64),
     "one has none": [5, 0][rank],
     "none": 0,
 }
@@ -212,5 +213,6 @@ def test_the_counts_of_two_processes_add_up(tmp_path):
         "of two kinds": 0.4,
         "small integers": round(4 / 300, 6),
         "half precision": round(4 / 257, 6),
+        "as they are summed": 0.4,
         "one has none": 0.8,
     }
