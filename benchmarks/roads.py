@@ -1,4 +1,4 @@
-"""Where the two roads of lossnotes/_blocks.py part: what its constants LARGE, BLOCK, BLOCK_OF_ROWS and BLOCK_OF_SCORES are chosen by.
+"""Where the two roads of lossnotes/_blocks.py part: what its constants LARGE, BLOCK, BLOCK_OF_ROWS, BLOCK_OF_SCORES rest on.
 
     python benchmarks/roads.py           some minutes
     python benchmarks/roads.py --quick   a few small sizes, to see that it runs

@@ -1,6 +1,6 @@
 """Measure `lossnotes` against its peers: time and memory of a loss and its gradients.
 
-    python benchmarks/run.py             all of it, to benchmarks/results.json: up to ten minutes on two cores
+    python benchmarks/run.py             all of it, to benchmarks/results.json: some ten minutes on two cores
     python benchmarks/run.py --quick     tiny sizes, to see that everything runs; its numbers mean nothing
 
 `make bench` installs the peers and runs this. README.md beside it says how it measures, and why so.
