@@ -19,8 +19,8 @@ from lossnotes._numeric import class_dim, reduce, wide
 
 # From this many elements on, blocks are faster where autograd differentiates them. A closed form is faster for any number.
 LARGE = 1 << 15
-# Elements of a block for each thread. Elementwise: what PyTorch gives a thread at least; several such tensors fit a core's own
-# cache. Rows that are summed over pass through few operations, and larger blocks save calls.
+# Elements of a block for each thread: what PyTorch gives a thread at least, and so few that the tensors which a formula makes
+# of them stay in a core's own cache. The closed form of a row makes none of that size, and larger blocks save calls.
 BLOCK, BLOCK_OF_ROWS = 1 << 15, 1 << 18
 # Scores that a linear layer gives at a time: many rows, or the matrix products would read the weights too often.
 BLOCK_OF_SCORES = 1 << 24
@@ -56,15 +56,20 @@ def _steps_aside(job, tensors):
 
 
 def _is_looked_at(job, tensors):
-    return (
+    if (
         torch.compiler.is_compiling()
         or torch._C._are_functorch_transforms_active()  # there is no public way to ask
         or torch.autograd.forward_ad._current_level >= 0
-        # A subclass of a tensor has its own way to do things.
-        or any(x is not None and type(x) not in (torch.Tensor, torch.nn.Parameter) for x in tensors)
-        or any(isinstance(x, torch.Tensor) and x.requires_grad for x in (job.count, *job.options.values()))
         or (job.count is not None and not _on_accelerator(job.count) and not job.count > 0)
-    )
+    ):
+        return True
+    for x in tensors:
+        if x is not None and type(x) is not torch.Tensor and type(x) is not torch.nn.Parameter:
+            return True  # a subclass has its own way to do things
+    for x in (job.count, *job.options.values()):
+        if isinstance(x, torch.Tensor) and x.requires_grad:
+            return True
+    return False
 
 
 def _on_accelerator(x):
@@ -139,7 +144,7 @@ class _Job:
     def each_block(self, *tensors):
         """The blocks of all tensors, side by side."""
         along, first = self.along, max((x for x in tensors if x is not None), key=lambda x: x.ndim)
-        size = (BLOCK if along is None else BLOCK_OF_ROWS) * torch.get_num_threads()
+        size = (BLOCK_OF_ROWS if along is not None and self.kernel else BLOCK) * torch.get_num_threads()
         if first.numel() <= size:
             yield tensors
             return
@@ -285,10 +290,6 @@ def _focal_of_answers(z, y, slope, scale, alpha=None, gamma=0):
     return losses if alpha is None else losses.mul_(share)
 
 
-def _answers(z, y, weight, pos_weight, slope, scale):
-    return _focal_of_answers(z, y, slope, scale) if weight is None and pos_weight is None else None
-
-
 def _focal_of_classes(z, target, share, slope, scale, ignore_index, gamma=0):
     """q, the probability of the wrong classes together, is summed over them: 1 - p would cancel."""
     dim = class_dim(z)
@@ -311,7 +312,7 @@ def _focal_of_classes(z, target, share, slope, scale, ignore_index, gamma=0):
         power = q.pow(gamma)
         factor = factor * power * (gamma * p * losses / q.clamp(min=torch.finfo(q.dtype).tiny) + 1)
         losses = losses * power
-    slope.mul_(factor).scatter_(dim, index, q.mul_(-factor))
+    slope.scatter_(dim, index, q.neg_()).mul_(factor)
     losses = losses.squeeze(dim) if share is None else share * losses.squeeze(dim)
     return losses if ignored is None else torch.where(ignored, 0, losses)
 
@@ -322,7 +323,7 @@ _KERNELS = {
     "squared_error": _squared_error,
     "hinge": _hinge,
     "focal_of_answers": _focal_of_answers,
-    "surprisal_of_answers": _answers,
+    "surprisal_of_answers": _focal_of_answers,
     "focal_of_classes": _focal_of_classes,
     "surprisal_of_classes": _focal_of_classes,
 }

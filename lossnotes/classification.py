@@ -272,13 +272,19 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=N
     _checks.is_binary(fn, input, target)
     _checks.broadcasts_to_input(fn, "weight", weight, input)
     _checks.broadcasts_to_input(fn, "pos_weight", pos_weight, input)
+    if weight is None and pos_weight is None:
+        return _blocks.evaluate(surprisal_of_answers, input, target, reduction=reduction)
     weights = (x if x is None else x.expand(input.shape) for x in (weight, pos_weight))
-    return _blocks.evaluate(surprisal_of_answers, input, target, *weights, reduction=reduction)
+    return _blocks.evaluate(weighted_surprisal_of_answers, input, target, *weights, reduction=reduction)
 
 
-def surprisal_of_answers(z, y, weight, pos_weight):
-    yes, no = y * softplus(-z), (1 - y) * softplus(z)
-    loss = (yes if pos_weight is None else pos_weight * yes) + no
+def surprisal_of_answers(z, y):
+    return y * softplus(-z) + (1 - y) * softplus(z)
+
+
+def weighted_surprisal_of_answers(z, y, weight, pos_weight):
+    yes = y * softplus(-z)
+    loss = (yes if pos_weight is None else pos_weight * yes) + (1 - y) * softplus(z)
     return loss if weight is None else weight * loss
 
 
