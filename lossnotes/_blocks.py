@@ -19,11 +19,11 @@ from lossnotes._numeric import class_dim, reduce, wide
 
 # From this many elements on, blocks are faster where autograd differentiates them. A closed form is faster for any number.
 LARGE = 1 << 15
-# Elements of a block for each thread: what PyTorch gives a thread at least, and so few that the tensors which a formula makes
+# Elements of a block for each thread: enough for PyTorch to use all threads, and so few that the tensors which a formula makes
 # of them stay in a core's own cache. The closed form of a row makes none of that size, and larger blocks save calls.
-BLOCK, BLOCK_OF_ROWS = 1 << 15, 1 << 18
+BLOCK, BLOCK_OF_ROWS = 1 << 16, 1 << 19
 # Scores that a linear layer gives at a time: many rows, or the matrix products would read the weights too often.
-BLOCK_OF_SCORES = 1 << 24
+BLOCK_OF_SCORES = 1 << 23
 
 
 def evaluate(formula, *tensors, reduction, along=None, count=None, **options):
@@ -187,6 +187,7 @@ class _LinearJob(_Job):
                 of_weight += of_scores.T @ rows
             if needs[2]:
                 of_bias += of_scores.sum(0)
+            del of_scores  # before the next block is made
         slopes = [of_x, *(s if s is None else s.to(x.dtype) for s in (of_weight, of_bias)), *(None for _ in others)]
         return (total * scale).to(x.dtype), slopes
 
@@ -290,12 +291,20 @@ def _focal_of_answers(z, y, slope, scale, alpha=None, gamma=0):
     return losses if alpha is None else losses.mul_(share)
 
 
+def _softmax(z, dim, out):
+    if z.shape[dim] >= 16 or z.numel() < LARGE:
+        return torch.softmax(z, dim, out=out)
+    # PyTorch's own goes through rows that are shorter than a vector register number by number.
+    torch.sub(z, z.amax(dim, keepdim=True), out=out).exp_()
+    return out.div_(out.sum(dim, keepdim=True))
+
+
 def _focal_of_classes(z, target, share, slope, scale, ignore_index, gamma=0):
     """q, the probability of the wrong classes together, is summed over them: 1 - p would cancel."""
     dim = class_dim(z)
     ignored = None if ignore_index is None else target == ignore_index
     index = (target if ignored is None else torch.where(ignored, 0, target)).unsqueeze(dim)
-    torch.softmax(z, dim, out=slope)
+    _softmax(z, dim, slope)
     p = slope.gather(dim, index)
     q = slope.scatter_(dim, index, 0).sum(dim, keepdim=True)
     losses = torch.log1p(q / p)
