@@ -143,11 +143,10 @@ def test_information(name, dtype, small_blocks, definition):
         agree(definition, lambda p, q: fn(p, q, dim=dim) + 0 * q.sum(), p, q)
 
 
-@pytest.mark.parametrize("name", OF_CLASSES)
+# Not with smoothing: a smoothed label asks for every class, and the loss is infinite.
+@pytest.mark.parametrize("name", sorted(OF_CLASSES.keys() - {"ce-smooth"}))
 def test_a_masked_class_and_nan(name, small_blocks, definition):
     fn, options = OF_CLASSES[name]
-    if "label_smoothing" in options:
-        return  # infinite, as a smoothed label asks for every class
     z, target = scores((13, 5), torch.float64, masked=True), classes((13, 5)).clamp(min=1)
     agree(definition, lambda z: fn(z, target, **options), z)
     z = scores((13, 5), torch.float64).detach()
