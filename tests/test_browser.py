@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 import serving
 from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
 
 CHAPTERS = re.findall(r"(?:root|file): (\S+)", (serving.ROOT / "_toc.yml").read_text("utf-8"))
 PAGES = [f"{name}.html" for name in [*CHAPTERS, "search", "genindex", "py-modindex", "prf-prf"]]
@@ -148,9 +149,9 @@ def test_solutions_unfold(visit):
     assert folds.count() >= 4
     for fold in folds.all():
         inside = fold.locator("section p").first
-        assert not inside.is_visible()
+        expect(inside).not_to_be_visible()
         fold.locator("summary").click()
-        assert inside.is_visible()
+        expect(inside).to_be_visible()
 
 
 def focused(page):
@@ -173,19 +174,19 @@ def test_keyboard_alone_skips_searches_and_switches(visit):
     tab_to(page, "#pst-skip-link a")
     page.wait_for_function("document.activeElement.getBoundingClientRect().top >= 0")  # it slides into view
     page.keyboard.press("Enter")
-    assert page.url.endswith("#main-content")
+    page.wait_for_url("**/*#main-content")
     page = visit(CHAPTER)
     tab_to(page, ".theme-switch-button")
     before = page.evaluate("document.documentElement.dataset.mode")
     page.keyboard.press("Enter")
-    assert page.evaluate("document.documentElement.dataset.mode") != before
+    page.wait_for_function("mode => document.documentElement.dataset.mode != mode", arg=before)
     page = visit(CHAPTER)
     tab_to(page, ".search-button__button")
     page.keyboard.press("Enter")
-    assert page.locator("#pst-search-dialog").is_visible()
-    assert page.evaluate("document.activeElement.matches('input[type=search]')")
+    expect(page.locator("#pst-search-dialog")).to_be_visible()
+    expect(page.locator("#pst-search-dialog input[type=search]")).to_be_focused()
     page.keyboard.press("Escape")
-    assert not page.locator("#pst-search-dialog").is_visible()
+    expect(page.locator("#pst-search-dialog")).not_to_be_visible()
 
 
 @pytest.mark.parametrize("key", ["Enter", "Space"])
@@ -196,16 +197,16 @@ def test_keyboard_alone_unfolds(visit, key):
     tab_to(page, "details.fold.solution > summary")
     assert focused(page)[-1], "the focus cannot be seen"
     page.keyboard.press(key)
-    assert page.locator("details.fold.solution[open] section p").first.is_visible()
+    expect(page.locator("details.fold.solution[open] section p").first).to_be_visible()
 
 
 def test_without_scripts_a_page_is_whole(browser, site):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(f"{site}/{CHAPTER}")
-    assert page.locator(".katex-html").first.is_visible()
+    expect(page.locator(".katex-html").first).to_be_visible()
     page.locator("details.fold.solution summary").first.click()
-    assert page.locator("details.fold.solution section p").first.is_visible()
+    expect(page.locator("details.fold.solution section p").first).to_be_visible()
     assert page.evaluate("getComputedStyle(document.querySelector('.bd-article a')).color") != "rgb(0, 0, 238)"
     context.close()
 
