@@ -46,7 +46,7 @@ class Explorable:
         self.figure = page.locator("figure.explorable")
         self.said_before = self.figure.locator("output").inner_text()
         self.figure.scroll_into_view_if_needed()
-        page.wait_for_function("document.querySelector('figure.explorable').view", timeout=10_000)
+        page.wait_for_function("document.querySelector('figure.explorable').view")
 
     def show(self, settings, *asked):
         """For each setting of the signals, the values of the expressions asked for, in which `view` is the Vega view."""
@@ -246,7 +246,7 @@ def test_each_control_has_a_name_and_obeys_the_keyboard(bring, name):
         before = it.figure.locator("svg").evaluate("node => node.outerHTML")
         is_list = controls.nth(k).evaluate("node => node.tagName") == "SELECT"
         it.page.keyboard.press("ArrowDown" if is_list else "ArrowRight")
-        it.page.wait_for_function("h => document.querySelector('figure.explorable svg').outerHTML != h", arg=before, timeout=5000)
+        it.page.wait_for_function("h => document.querySelector('figure.explorable svg').outerHTML != h", arg=before)
         it.page.keyboard.press("Tab")
     assert it.said() != said
     assert not it.errors
@@ -336,7 +336,7 @@ def test_it_works_from_a_folder_and_after_a_resize(bring):
     assert all(address.startswith("file:") for address in it.asked) and not it.errors
     wide = it.figure.locator("svg").bounding_box()["width"]
     it.page.set_viewport_size(PHONE)
-    it.page.wait_for_function("w => document.querySelector('figure.explorable svg').clientWidth < w", arg=wide, timeout=5000)
+    it.page.wait_for_function("w => document.querySelector('figure.explorable svg').clientWidth < w", arg=wide)
     assert it.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
