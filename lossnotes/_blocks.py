@@ -20,20 +20,26 @@ from lossnotes._numeric import class_dim, reduce, wide
 # From this many elements on, blocks are faster where autograd differentiates them. A closed form is faster for any number.
 LARGE = 1 << 15
 # Elements of a block for each thread: enough for PyTorch to use all threads, and so few that the tensors which a formula makes
-# of them stay in a core's own cache. The closed form of a row makes none of that size, and larger blocks save calls.
-BLOCK, BLOCK_OF_ROWS = 1 << 16, 1 << 19
+# of them stay in the cache. A softmax makes none of that size, and larger blocks save calls.
+BLOCK, BLOCK_OF_ROWS = 1 << 17, 1 << 19
 # Scores that a linear layer gives at a time: many rows, or the matrix products would read the weights too often.
 BLOCK_OF_SCORES = 1 << 23
 
 
-def evaluate(formula, *tensors, reduction, along=None, count=None, **options):
+def evaluate(formula, *tensors, reduction, along=None, count=None, check=None, **options):
     """The losses ``formula(*tensors, **options)``, reduced (see `reduce`), in the dtype of the first tensor.
 
     `along` is the dimension of the first tensor that the formula sums over, if it does: a block has all of it. The other
     tensors have the shape of the first, or that shape without `along`. A tensor may be None.
+
+    `check` raises where values are not such as the formula takes. A closed form may see by itself that they are, while they
+    are in the cache; then it is not called.
     """
-    job = _Job(formula, reduction, along, count, options)
-    return job.whole(tensors) if _steps_aside(job, tensors) else _Blocks.apply(job, *tensors)
+    job = _Job(formula, reduction, along, count, options, check)
+    if _steps_aside(job, tensors):
+        job.check_once()
+        return job.whole(tensors)
+    return _Blocks.apply(job, *tensors)
 
 
 def evaluate_linear(formula, input, linear_weight, linear_bias, *tensors, reduction, count, **options):
@@ -80,9 +86,17 @@ def _on_accelerator(x):
 class _Job:
     """A formula, and what is to become of its losses."""
 
-    def __init__(self, formula, reduction, along, count, options):
+    def __init__(self, formula, reduction, along, count, options, check=None):
         self.formula, self.reduction, self.along, self.count, self.options = formula, reduction, along, count, options
-        self.kernel = _KERNELS.get(formula.__name__)
+        self.check = check
+        self.kernel, self.known = _KERNELS.get(formula.__name__, (None, 0))
+        # Slopes of the losses of rows can be multiplied later, and a row is much larger than its loss.
+        self.keeps_slopes = reduction != "none" or along is not None
+
+    def check_once(self):
+        check, self.check = self.check, None
+        if check is not None:
+            check()
 
     def losses(self, tensors):
         return self.formula(*map(_wide, tensors), **self.options)
@@ -93,37 +107,39 @@ class _Job:
 
     def values(self, tensors):
         """The losses of all blocks, reduced, without gradients."""
-        if self.reduction == "none":
-            out = tensors[0].new_empty([n for d, n in enumerate(tensors[0].shape) if d != self.along])
-            for losses, *blocks in self.each_block(out, *tensors):
-                losses.copy_(self.losses(blocks))
-            return out
-        total = sum(self.losses(blocks).sum().item() for blocks in self.each_block(*tensors))
-        return tensors[0].new_full((), total * self.scale(tensors))
+        return self.with_slopes(tensors, [False] * len(tensors))[0]
 
     def with_slopes(self, tensors, needs, given=None):
         """The reduced losses, and their slopes for each tensor that needs it; in losses times `given`, if given."""
         slopes = [torch.empty_like(x, memory_format=torch.contiguous_format) if n else None for x, n in zip(tensors, needs)]
-        scale, total = self.scale(tensors), 0.0
-        for *blocks, scales in self.each_block(*tensors, *slopes, given):
-            n = len(tensors)
+        out, scale, total, n = None, self.scale(tensors), 0.0, len(tensors)
+        if self.reduction == "none" and given is None:
+            out = tensors[0].new_empty([n for d, n in enumerate(tensors[0].shape) if d != self.along])
+        for to, scales, *blocks in self.each_block(out, given, *tensors, *slopes):
             losses = self.block(blocks[:n], blocks[n:], scale if given is None else _wide(scales))
-            if given is None:
+            if out is not None:
+                to.copy_(losses)
+            elif given is None:
                 total += losses.sum().item()
-        return tensors[0].new_full((), total * scale), slopes
+        return tensors[0].new_full((), total * scale) if out is None else out, slopes
 
     def block(self, tensors, slopes, scale):
         """The losses of a block; the slopes of scale times losses are written to `slopes`."""
-        if self.kernel is not None and slopes[0] is not None and all(slope is None for slope in slopes[1:]):
-            slope = slopes[0] if wide(slopes[0]) is slopes[0] else torch.empty(slopes[0].shape)
-            losses = self.kernel(*map(_wide, tensors), slope=slope, scale=scale, **self.options)
+        known = slopes[: self.known]
+        if self.kernel is not None and tensors[0].is_cpu and all(slope is None for slope in slopes[self.known :]):
+            room = [s if s is None or wide(s) is s else torch.empty(s.shape) for s in known]
+            losses = self.kernel(*map(_wide, tensors), *room, scale, **self.options)
             if losses is not None:
-                if slope is not slopes[0]:
-                    slopes[0].copy_(slope)
+                for slope, found in zip(known, room):
+                    if found is not slope:
+                        slope.copy_(found)
                 return losses
+        self.check_once()
         return self.by_autograd(tensors, slopes, scale)
 
     def by_autograd(self, tensors, slopes, scale):
+        if all(slope is None for slope in slopes):
+            return self.losses(tensors)
         tensors = [x if slope is None else x.detach().requires_grad_() for x, slope in zip(tensors, slopes)]
         with torch.enable_grad():
             losses = self.losses(tensors)
@@ -144,7 +160,7 @@ class _Job:
     def each_block(self, *tensors):
         """The blocks of all tensors, side by side."""
         along, first = self.along, max((x for x in tensors if x is not None), key=lambda x: x.ndim)
-        size = (BLOCK_OF_ROWS if along is not None and self.kernel else BLOCK) * torch.get_num_threads()
+        size = (BLOCK_OF_ROWS if self.kernel is _focal_of_classes else BLOCK) * torch.get_num_threads()
         if first.numel() <= size:
             yield tensors
             return
@@ -159,14 +175,18 @@ class _Job:
 class _LinearJob(_Job):
     """A formula of the scores that a linear layer gives. The first three tensors are the layer's input, weight and bias."""
 
+    def __init__(self, *args):
+        super().__init__(*args)
+        self.keeps_slopes = self.reduction != "none"  # those of the weights are sums over rows
+
     def whole(self, tensors):
         return super().whole((linear(*tensors[:3]), *tensors[3:]))
 
     def values(self, tensors):
-        x, weight, bias, *others = tensors
-        parts = self.each_rows(len(weight), x, *others)
-        losses = torch.cat([self.losses((linear(rows, weight, bias), *rest)) for rows, *rest in parts])
-        return reduce(losses, self.reduction, self.count).to(x.dtype)
+        others = tensors[3:]
+        each = self.each_scores(tensors, *others)
+        losses = torch.cat([self.block([scores, *rest], [None] * (1 + len(rest)), 1.0) for scores, *rest in each])
+        return reduce(losses, self.reduction, self.count).to(tensors[0].dtype)
 
     def with_slopes(self, tensors, needs, given=None):
         x, weight, bias, *others = tensors
@@ -175,8 +195,8 @@ class _LinearJob(_Job):
         of_weight = torch.zeros_like(weight, dtype=wide(weight).dtype) if needs[1] else None
         of_bias = torch.zeros_like(bias, dtype=wide(bias).dtype) if needs[2] else None
         scale, total = self.scale(tensors), 0.0
-        for rows, of_rows, scales, *rest in self.each_rows(len(weight), x, of_x, given, *others):
-            losses, of_scores = self.of_scores((rows, weight, bias), rest, scale if given is None else _wide(scales))
+        for scores, rows, of_rows, scales, *rest in self.each_scores(tensors, x, of_x, given, *others):
+            losses, of_scores = self.of_scores(scores, (rows, weight, bias), rest, scale if given is None else _wide(scales))
             total = total + losses.sum()
             of_scores = of_scores.to(x.dtype)
             if needs[0]:
@@ -187,26 +207,33 @@ class _LinearJob(_Job):
                 of_weight += of_scores.T @ rows
             if needs[2]:
                 of_bias += of_scores.sum(0)
-            del of_scores  # before the next block is made
         slopes = [of_x, *(s if s is None else s.to(x.dtype) for s in (of_weight, of_bias)), *(None for _ in others)]
         return (total * scale).to(x.dtype), slopes
 
-    def of_scores(self, layer, others, scale):
+    def of_scores(self, scores, layer, others, scale):
         """The losses of some rows, and the slopes of scale times losses in their scores: in the memory of the scores, if
         there is a closed form."""
-        scores = wide(linear(*layer))
+        slope = wide(scores)
         if self.kernel is not None and scores.is_cpu:
-            losses = self.kernel(scores, *map(_wide, others), slope=scores, scale=scale, **self.options)
+            losses = self.kernel(slope, *map(_wide, others), slope, scale, **self.options)
             if losses is not None:
-                return losses, scores
-            scores = wide(linear(*layer))
-        slope = torch.empty_like(scores)
+                return losses, slope
+            _scores(*layer, out=scores)
+        slope = torch.empty_like(slope)
         return self.by_autograd([scores, *others], [slope, *(None for _ in others)], scale), slope
 
-    def each_rows(self, classes, *tensors):
-        step = max(1, BLOCK_OF_SCORES // classes)
-        for i in range(0, len(tensors[0]), step):
-            yield [x if x is None else x[i : i + step] for x in tensors]
+    def each_scores(self, tensors, *by_row):
+        """The scores of some rows at a time, always in the same memory, and those rows of other tensors."""
+        x, weight, bias = tensors[:3]
+        step = max(1, BLOCK_OF_SCORES // len(weight))
+        room = x.new_empty(min(step, len(x)), len(weight))
+        for i in range(0, len(x), step):
+            rows = x[i : i + step]
+            yield _scores(rows, weight, bias, out=room[: len(rows)]), *(y if y is None else y[i : i + step] for y in by_row)
+
+
+def _scores(x, weight, bias, out):
+    return torch.mm(x, weight.T, out=out) if bias is None else torch.addmm(bias, x, weight.T, out=out)
 
 
 def _wide(x):
@@ -228,10 +255,10 @@ def _parts(shape, along, size):
 class _Blocks(torch.autograd.Function):
     @staticmethod
     def forward(ctx, job, *tensors):
-        ctx.job = job
+        ctx.job, ctx.slopes = job, None
         ctx.save_for_backward(*tensors)
         needs = ctx.needs_input_grad[1:]
-        if job.reduction == "none" or not any(needs):
+        if not (job.keeps_slopes and any(needs)):
             return job.values(tensors)
         value, ctx.slopes = job.with_slopes(tensors, needs)
         return value
@@ -245,58 +272,71 @@ class _Blocks(torch.autograd.Function):
             with torch.enable_grad():
                 found = iter(torch.autograd.grad(job.whole(tensors), wanted, given, create_graph=True))
             return None, *(next(found) if need else None for need in needs)
-        if job.reduction == "none":
-            return None, *job.with_slopes(tensors, needs, given)[1]
         # The slopes are handed over and not kept, so that no copy is made; a second backward pass computes them again.
         slopes, ctx.slopes = ctx.slopes, None
+        each = job.reduction == "none"
         if slopes is None:
-            _, slopes = job.with_slopes(tensors, needs)
-        if _on_accelerator(given) or given.item() != 1:
-            slopes = [slope if slope is None else slope.mul_(given) for slope in slopes]
+            _, slopes = job.with_slopes(tensors, needs, given if each else None)
+            if each:
+                return None, *slopes
+        factor = given.unsqueeze(job.along) if each else given
+        if each or _on_accelerator(given) or given.item() != 1:
+            slopes = [slope if slope is None else slope.mul_(factor) for slope in slopes]
         return None, *slopes
 
 
+# Closed forms. Each writes the slopes of scale times the losses, unless the place for them is None, and returns the losses;
+# or returns None where it does not apply.
+
+
 def _squared_error(x, y, slope, scale):
-    torch.sub(x, y, out=slope)
-    losses = slope.square()
-    slope.mul_(2 * scale)
+    difference = torch.sub(x, y, out=slope)
+    losses = difference.square()
+    difference.mul_(2 * scale)
     return losses
 
 
 def _hinge(z, y, slope, scale, margin):
-    losses = (margin - y * z).clamp_(min=0)
-    torch.gt(losses, 0, out=slope).mul_(y).mul_(-scale)
+    y = y.to(z.dtype)  # the square of 255 as a uint8 is 1
+    least, most = y.square().aminmax()
+    if not (least.item() == 1 and most.item() == 1):
+        return None
+    losses = torch.rsub(y * z, margin).clamp_(min=0)
+    if slope is not None:
+        torch.gt(losses, 0, out=slope).mul_(y).mul_(-scale)
     return losses
 
 
 def _focal_of_answers(z, y, slope, scale, alpha=None, gamma=0):
     """With d the score of the wrong answer, the loss is s(d)^gamma softplus(d), where s is the sigmoid. For hard labels."""
-    if not torch.equal(y.square(), y):
+    soft = torch.addcmul(y, y, y, value=-1).reshape(-1)
+    if not torch.dot(soft, soft).item() == 0:
         return None
-    sign = 1 - 2 * y
+    sign = torch.rsub(y, 1, alpha=2)
     d = torch.mul(z, sign, out=slope)
     losses = softplus(d, threshold=50)
     q = d.sigmoid_()
-    sign.mul_(scale)
-    if alpha is not None:
-        share = y.mul(2 * alpha - 1).add_(1 - alpha)
-        sign.mul_(share)
-    if gamma == 0:
-        slope.mul_(sign)
-    else:
+    if gamma != 0:
         power = q.square() if gamma == 2 else q.pow(gamma)
-        bend = losses.addcmul(losses, q, value=-1).mul_(gamma).add_(q)  # gamma (1 - q) loss + q
-        torch.mul(bend.mul_(power), sign, out=slope)
+        q.addcmul_(losses, 1 - q, value=gamma).mul_(power)
         losses.mul_(power)
-    return losses if alpha is None else losses.mul_(share)
+    if alpha is not None:
+        share = torch.rsub(y, 1 - alpha).mul_(sign)
+        losses.mul_(share)
+        sign.mul_(share)
+    q.mul_(sign.mul_(scale))
+    return losses
 
 
-def _softmax(z, dim, out):
-    if z.shape[dim] >= 16 or z.numel() < LARGE:
+def _exponentials(z, dim, out):
+    """Numbers in the proportions of the softmax."""
+    if z.shape[dim] >= 16:
         return torch.softmax(z, dim, out=out)
     # PyTorch's own goes through rows that are shorter than a vector register number by number.
-    torch.sub(z, z.amax(dim, keepdim=True), out=out).exp_()
-    return out.div_(out.sum(dim, keepdim=True))
+    least, most = z.aminmax()
+    if -30 < least.item() and most.item() < 30:  # nothing overflows, whatever the row
+        return torch.exp(z, out=out)
+    return torch.sub(z, z.amax(dim, keepdim=True), out=out).exp_()
 
 
 def _focal_of_classes(z, target, share, slope, scale, ignore_index, gamma=0):
@@ -304,35 +344,90 @@ def _focal_of_classes(z, target, share, slope, scale, ignore_index, gamma=0):
     dim = class_dim(z)
     ignored = None if ignore_index is None else target == ignore_index
     index = (target if ignored is None else torch.where(ignored, 0, target)).unsqueeze(dim)
-    _softmax(z, dim, slope)
-    p = slope.gather(dim, index)
-    q = slope.scatter_(dim, index, 0).sum(dim, keepdim=True)
-    losses = torch.log1p(q / p)
-    if not p.min().item() > 1e-30:  # too small for a quotient, or NaN
+    e = _exponentials(z, dim, slope)
+    right = e.gather(dim, index)
+    others = e.scatter_(dim, index, 0).sum(dim, keepdim=True)
+    losses = torch.log1p(others / right)
+    if not right.min().item() > 1e-30:  # too small for a quotient, or NaN
         if slope is z:
             return None
-        losses = torch.where(p > 1e-30, losses, -torch.log_softmax(z, dim).gather(dim, index))
+        losses = torch.where(right > 1e-30, losses, -torch.log_softmax(z, dim).gather(dim, index))
     if share is not None:
         scale = share * scale
     if ignored is not None:
         scale = torch.where(ignored, 0, torch.as_tensor(scale, dtype=z.dtype))
-    factor = scale.unsqueeze(dim) if isinstance(scale, torch.Tensor) else scale
+    factor = _along(scale, dim)
+    total = right + others
     if gamma != 0:
+        q = others / total
         power = q.pow(gamma)
-        factor = factor * power * (gamma * p * losses / q.clamp(min=torch.finfo(q.dtype).tiny) + 1)
+        bend = gamma * right / total * losses / q.clamp(min=torch.finfo(q.dtype).tiny) + 1
+        factor = factor * power * bend
         losses = losses * power
-    slope.scatter_(dim, index, q.neg_()).mul_(factor)
+    if slope is not None:
+        slope.scatter_(dim, index, others.neg_()).mul_(factor / total)
     losses = losses.squeeze(dim) if share is None else share * losses.squeeze(dim)
     return losses if ignored is None else torch.where(ignored, 0, losses)
 
 
-# By the name of the formula, a closed form of the gradient: writes the slopes of scale times the losses, returns the losses.
-# None where it does not apply.
+_LOGS = {math.e: torch.log, 2: torch.log2, 10: torch.log10}
+
+
+def _expected_surprisal(x, slope, scale, dim, base):
+    if base not in _LOGS:
+        return None
+    log = _LOGS[base](x, out=slope)
+    impossible = not x.min().item() > 0
+    if impossible:
+        log.clamp_(min=-1e4)  # 0 times anything but inf
+    losses = 0 - (x * log).sum(dim)
+    if slope is not None:
+        slope.add_(1 / math.log(base)).mul_(_along(-scale, dim))
+        if impossible:
+            slope.mul_(x.sign())
+    return losses
+
+
+def _expected_surprisal_under(x, y, slope_of_x, slope_of_y, scale, dim, base):
+    if base not in _LOGS or not y.min().item() > 0:
+        return None
+    log = _LOGS[base](y, out=slope_of_x)
+    losses = 0 - (x * log).sum(dim)
+    if slope_of_x is not None:
+        slope_of_x.mul_(_along(-scale, dim))
+    if slope_of_y is not None:
+        torch.div(x, y, out=slope_of_y).mul_(_along(-scale / math.log(base), dim))
+    return losses
+
+
+def _divergence(x, y, slope_of_x, slope_of_y, scale, dim, base):
+    smaller = torch.minimum(x, y)
+    if base != math.e or not smaller.min().item() > 1e-30:
+        return None
+    # log(x / y), in whichever direction the quotient is above 1: nothing cancels.
+    difference = x - y
+    log = torch.div(difference.abs(), smaller, out=smaller).log1p_().copysign_(difference)
+    losses = (x * log).sum(dim).clamp_(min=0)
+    if slope_of_x is not None:
+        torch.add(log, 1, out=slope_of_x).mul_(_along(scale, dim))
+    if slope_of_y is not None:
+        torch.div(x, y, out=slope_of_y).mul_(_along(-scale, dim))
+    return losses
+
+
+def _along(scale, dim):
+    return scale.unsqueeze(dim) if isinstance(scale, torch.Tensor) else scale
+
+
+# By the name of a formula, its closed form, and of how many of its tensors that gives the slopes: of the first, or first two.
 _KERNELS = {
-    "squared_error": _squared_error,
-    "hinge": _hinge,
-    "focal_of_answers": _focal_of_answers,
-    "surprisal_of_answers": _focal_of_answers,
-    "focal_of_classes": _focal_of_classes,
-    "surprisal_of_classes": _focal_of_classes,
+    "squared_error": (_squared_error, 1),
+    "hinge": (_hinge, 1),
+    "focal_of_answers": (_focal_of_answers, 1),
+    "surprisal_of_answers": (_focal_of_answers, 1),
+    "focal_of_classes": (_focal_of_classes, 1),
+    "surprisal_of_classes": (_focal_of_classes, 1),
+    "expected_surprisal": (_expected_surprisal, 1),
+    "expected_surprisal_under": (_expected_surprisal_under, 2),
+    "divergence": (_divergence, 2),
 }

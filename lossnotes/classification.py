@@ -269,13 +269,14 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=N
     """
     fn = "binary_cross_entropy_with_logits"
     _checks.is_reduction(fn, reduction)
-    _checks.is_binary(fn, input, target)
+    _checks.is_floating_pair(fn, input, target)
     _checks.broadcasts_to_input(fn, "weight", weight, input)
     _checks.broadcasts_to_input(fn, "pos_weight", pos_weight, input)
+    check = functools.partial(_checks.are_answers, fn, target)
     if weight is None and pos_weight is None:
-        return _blocks.evaluate(surprisal_of_answers, input, target, reduction=reduction)
+        return _blocks.evaluate(surprisal_of_answers, input, target, reduction=reduction, check=check)
     weights = (x if x is None else x.expand(input.shape) for x in (weight, pos_weight))
-    return _blocks.evaluate(weighted_surprisal_of_answers, input, target, *weights, reduction=reduction)
+    return _blocks.evaluate(weighted_surprisal_of_answers, input, target, *weights, reduction=reduction, check=check)
 
 
 def surprisal_of_answers(z, y):

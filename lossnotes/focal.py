@@ -1,5 +1,7 @@
 """Cross-entropy that turns easy examples down."""
 
+import functools
+
 import torch
 from torch.nn.functional import logsigmoid
 
@@ -62,8 +64,9 @@ def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"
     _checks.is_number_from(fn, "gamma", gamma, 0)
     if alpha is not None:
         _checks.is_share(fn, "alpha", alpha)
-    _checks.is_binary(fn, input, target)
-    return evaluate(focal_of_answers, input, target, reduction=reduction, alpha=alpha, gamma=gamma)
+    _checks.is_floating_pair(fn, input, target)
+    check = functools.partial(_checks.are_answers, fn, target)
+    return evaluate(focal_of_answers, input, target, reduction=reduction, check=check, alpha=alpha, gamma=gamma)
 
 
 def focal_of_answers(z, y, alpha, gamma):

@@ -1,5 +1,7 @@
 """Losses that ask for a margin and then for nothing more."""
 
+import functools
+
 import torch
 
 from lossnotes import _checks
@@ -49,8 +51,9 @@ def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     fn = "hinge_loss"
     _checks.is_reduction(fn, reduction)
     _checks.is_number_from(fn, "margin", margin, 0)
-    _checks.are_signs(fn, input, target)
-    return evaluate(hinge, input, target, reduction=reduction, margin=margin)
+    _checks.is_signed_pair(fn, input, target)
+    check = functools.partial(_checks.are_signs, fn, target)
+    return evaluate(hinge, input, target, reduction=reduction, check=check, margin=margin)
 
 
 def hinge(z, y, margin):

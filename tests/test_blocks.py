@@ -94,7 +94,7 @@ def agree(definition, fn, *inputs):
     assert len(found) == len(expected)
     for a, b in zip(found, expected):
         tolerance = TOLERANCE[a.dtype]
-        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance * 1e-3, equal_nan=True)
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=tolerance * 5e-3, equal_nan=True)
 
 
 DTYPES = pytest.mark.parametrize("dtype", TOLERANCE, ids=str)
@@ -234,9 +234,10 @@ def test_without_a_gradient_nothing_is_kept(small_blocks):
 
 
 def test_every_closed_form_belongs_to_a_formula():
-    from lossnotes import classification, focal, hinge, regression
+    from lossnotes import classification, focal, hinge, information, regression
 
-    formulas = {name for module in (classification, focal, hinge, regression) for name in vars(module)}
+    modules = classification, focal, hinge, information, regression
+    formulas = {name for module in modules for name in vars(module)}
     assert _blocks._KERNELS.keys() <= formulas
 
 
@@ -268,7 +269,7 @@ def peak(fn):
 
 @pytest.mark.parametrize("name", ["mse", "bce", "focal", "hinge", "ce", "softmax focal"])
 def test_little_more_than_the_gradient_is_held(name):
-    z = torch.randn(2**21 // 512, 512, requires_grad=True)
+    z = torch.randn(2**22 // 512, 512, requires_grad=True)
     y, target = (z.detach() > 0).float(), classes(z.shape)
     fn = {
         "mse": lambda: ln.mse_loss(z, y),
