@@ -321,10 +321,10 @@ def _focal_of_answers(z, y, slope, scale, alpha=None, gamma=0):
         q.addcmul_(losses, 1 - q, value=gamma).mul_(power)
         losses.mul_(power)
     if alpha is not None:
-        share = torch.rsub(y, 1 - alpha).mul_(sign)
-        losses.mul_(share)
-        sign.mul_(share)
-    q.mul_(sign.mul_(scale))
+        signed_share = torch.rsub(y, 1 - alpha)
+        losses.mul_(signed_share).mul_(sign)
+        sign = signed_share
+    q.mul_(sign).mul_(scale)
     return losses
 
 

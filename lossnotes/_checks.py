@@ -43,7 +43,7 @@ def values_can_be_read(*tensors):
     # torch.func has no public way to ask whether one of its transforms is running.
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return False
-    return all(t.device.type == "cpu" or (_strict.get() and t.device.type != "meta") for t in tensors)
+    return all(t.is_cpu or (_strict.get() and t.device.type != "meta") for t in tensors)
 
 
 def _lie_within(x, low, high):
@@ -401,6 +401,8 @@ def is_classification(fn, input, target, weight=None, *, probabilities=False, na
     share_a_device(fn, input, target=target)
     dim = 0 if input.ndim == 1 else 1
     wanted = input.shape[:dim] + input.shape[dim + 1 :]
+    if weight is None and target.dtype == torch.int64 and target.shape == wanted:
+        return
     shapes = f"{name} has shape {tuple(input.shape)} but target has shape {tuple(target.shape)}"
     if target.is_floating_point() and not (probabilities and target.shape == input.shape):
         if probabilities and target.shape != wanted:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import lossnotes as ln
-from lossnotes import _blocks
+from lossnotes import _blocks, classification
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 1e-2}
 DRAWS = functools.partial(torch.Generator().manual_seed, 0)
@@ -17,6 +17,7 @@ def small_blocks(monkeypatch):
     """Blocks of a few numbers, so that a small input has many."""
     for name, value in {"LARGE": 1, "BLOCK": 8, "BLOCK_OF_ROWS": 8, "BLOCK_OF_SCORES": 8}.items():
         monkeypatch.setattr(_blocks, name, value)
+    monkeypatch.setattr(classification, "FEW", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
 
 
@@ -158,6 +159,49 @@ def test_a_masked_class_and_nan(name, small_blocks, definition):
 def test_a_loss_too_small_or_too_large_for_a_quotient(small_blocks, definition):
     z = torch.tensor([[0.0, 200.0], [200.0, 0.0], [0.0, 1e4], [0.0, 90.0]])
     agree(definition, lambda z: ln.cross_entropy(z, torch.tensor([0, 0, 0, 0]), reduction="none"), z)
+
+
+# --- few scores: PyTorch's own cross-entropy in float64 -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@REDUCTIONS
+@pytest.mark.parametrize("lead", [0, 3, 15.9, 16.1, 60])
+def test_few_scores(lead, reduction, dtype):
+    """The loss of an answer that leads by 15.9 is 1e-7, and has all its digits: as the definition in float64 says."""
+    for shape in ((8, 5), (5,), (3, 5, 2), (4, 1)):
+        z = torch.linspace(0, 1, torch.Size(shape).numel()).reshape(shape)
+        target = torch.zeros(shape[:1] + shape[2:] if len(shape) > 1 else (), dtype=torch.int64)
+        z.select(0 if len(shape) == 1 else 1, 0).fill_(0).add_(lead)
+        z = z.to(dtype).requires_grad_()
+
+        def loss(z):
+            return ln.cross_entropy(z, target, reduction=reduction)
+
+        found, exact = derivatives(loss, z), derivatives(loss, z.detach().double())
+        assert all(x.dtype == dtype for x in found)
+        tolerance = {torch.float32: 2e-6, torch.bfloat16: 2e-2}[dtype]
+        # The second derivative of the definition itself is 0 where the lead is large.
+        for a, b, least in zip(found, exact, (0, 1e-30, 1e-12)):
+            torch.testing.assert_close(a.double(), b, rtol=tolerance, atol=least)
+
+
+def test_few_scores_take_the_short_way_and_leave_it():
+    z, target = torch.linspace(0, 1, 20).view(4, 5).requires_grad_(), torch.tensor([0, 1, 2, 3])
+
+    def is_short(z):
+        return type(ln.cross_entropy(z, target).grad_fn).__name__ != "_BlocksBackward"
+
+    assert is_short(z)
+    assert not is_short(z.detach().double().requires_grad_())
+    assert not is_short((30 * z.detach()).requires_grad_())
+    assert not is_short(torch.where(z.detach() > 0, z.detach(), -torch.inf).requires_grad_())
+    with pytest.raises(ValueError, match=r"cross_entropy: target\[3\] is 5; expected a class from 0 to 4"):
+        ln.cross_entropy(z, torch.tensor([0, 1, 2, 5]))
+    some = torch.tensor([0, -100, 2, -100])
+    torch.testing.assert_close(ln.cross_entropy(z, some), ln.cross_entropy(z[::2], some[::2]))
+    assert ln.cross_entropy(z, torch.full((4,), -100)).isnan()
+    assert ln.cross_entropy(z[:0], target[:0]).isnan()
 
 
 # --- autograd -----------------------------------------------------------------------------------------------------------
