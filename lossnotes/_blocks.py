@@ -99,7 +99,11 @@ class _Job:
             check()
 
     def losses(self, tensors):
-        return self.formula(*map(_wide, tensors), **self.options)
+        formula = self.formula
+        # A power below 1 has an infinite slope at 0, and only the formula itself avoids that.
+        if torch.compiler.is_compiling() and not 0 < self.options.get("gamma", 0) < 1:
+            formula = _FOR_A_COMPILER.get(formula.__name__, formula)
+        return formula(*map(_wide, tensors), **self.options)
 
     def whole(self, tensors):
         """The definition."""
@@ -308,10 +312,10 @@ def _hinge(z, y, slope, scale, margin):
 
 
 def _focal_of_answers(z, y, slope, scale, alpha=None, gamma=0):
-    """With d the score of the wrong answer, the loss is s(d)^gamma softplus(d), where s is the sigmoid. For hard labels."""
     soft = torch.addcmul(y, y, y, value=-1).reshape(-1)
     if not torch.dot(soft, soft).item() == 0:
-        return None
+        return _focal_of_soft_answers(z, y, slope, scale, alpha, gamma)
+    # With d the score of the wrong answer, the loss is s(d)^gamma softplus(d), where s is the sigmoid.
     sign = torch.rsub(y, 1, alpha=2)
     d = torch.mul(z, sign, out=slope)
     losses = softplus(d, threshold=50)
@@ -326,6 +330,52 @@ def _focal_of_answers(z, y, slope, scale, alpha=None, gamma=0):
         sign = signed_share
     q.mul_(sign).mul_(scale)
     return losses
+
+
+def _focal_of_soft_answers(z, y, slope, scale, alpha, gamma):
+    if not _are_probabilities(y):
+        return None
+    n = 1 - y
+    losses, bend, p_yes, p_no = _surprisal_and_slope(z, y, n)
+    if gamma != 0:
+        wrong = torch.addcmul(y * p_no, n, p_yes)
+        power = wrong.square() if gamma == 2 else wrong.pow(gamma)
+        of_power = power.div(wrong.clamp_(min=torch.finfo(z.dtype).tiny)).mul_(p_yes).mul_(p_no).mul_(n.sub(y))
+        bend.mul_(power).addcmul_(of_power, losses, value=gamma)
+        losses.mul_(power)
+    if alpha is not None:
+        share = n.mul_(1 - alpha).add_(y, alpha=alpha)
+        losses.mul_(share)
+        bend.mul_(share)
+    if slope is not None:
+        torch.mul(bend, scale, out=slope)
+    return losses
+
+
+def _weighted_surprisal_of_answers(z, y, weight, pos_weight, slope, scale):
+    if not _are_probabilities(y):
+        return None
+    losses, bend, _, _ = _surprisal_and_slope(z, y if pos_weight is None else y * pos_weight, 1 - y)
+    if weight is not None:
+        losses.mul_(weight)
+        bend.mul_(weight)
+    if slope is not None:
+        torch.mul(bend, scale, out=slope)
+    return losses
+
+
+def _are_probabilities(y):
+    least, most = y.aminmax()
+    return least.item() >= 0 and most.item() <= 1
+
+
+def _surprisal_and_slope(z, yes, no):
+    """yes softplus(-z) + no softplus(z), its slope, and the sigmoids of z and -z."""
+    size = z.abs()
+    losses = softplus(size.neg(), threshold=50).mul_(yes + no)
+    losses.addcmul_(no, size.add_(z), value=0.5).addcmul_(yes, size.sub_(z, alpha=2), value=0.5)
+    p_yes, p_no = z.sigmoid(), size.copy_(z).neg_().sigmoid_()
+    return losses, torch.addcmul(no * p_yes, yes, p_no, value=-1), p_yes, p_no
 
 
 def _exponentials(z, dim, out):
@@ -415,6 +465,18 @@ def _divergence(x, y, slope_of_x, slope_of_y, scale, dim, base):
     return losses
 
 
+def _focal_for_a_compiler(z, y, alpha=None, gamma=0):
+    """The formula with one exponential and one logarithm. A compiler makes a single loop of it, and those take the time."""
+    size = torch.where(z > 0, z, -z)  # abs has no slope at 0
+    against = torch.where(z > 0, 1 - y, y)  # the probability of the answer that the score is against
+    e = torch.exp(-size)
+    loss = against * size + torch.log1p(e)
+    if gamma != 0:
+        wrong = (against + (1 - against) * e) / (1 + e)
+        loss = wrong.clamp(min=torch.finfo(z.dtype).tiny) ** gamma * loss
+    return loss if alpha is None else (alpha * y + (1 - alpha) * (1 - y)) * loss
+
+
 def _along(scale, dim):
     return scale.unsqueeze(dim) if isinstance(scale, torch.Tensor) else scale
 
@@ -425,9 +487,11 @@ _KERNELS = {
     "hinge": (_hinge, 1),
     "focal_of_answers": (_focal_of_answers, 1),
     "surprisal_of_answers": (_focal_of_answers, 1),
+    "weighted_surprisal_of_answers": (_weighted_surprisal_of_answers, 1),
     "focal_of_classes": (_focal_of_classes, 1),
     "surprisal_of_classes": (_focal_of_classes, 1),
     "expected_surprisal": (_expected_surprisal, 1),
     "expected_surprisal_under": (_expected_surprisal_under, 2),
     "divergence": (_divergence, 2),
 }
+_FOR_A_COMPILER = {"focal_of_answers": _focal_for_a_compiler, "surprisal_of_answers": _focal_for_a_compiler}

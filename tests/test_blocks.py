@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import lossnotes as ln
-from lossnotes import _blocks, classification
+from lossnotes import _blocks, classification, focal
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 1e-2}
 DRAWS = functools.partial(torch.Generator().manual_seed, 0)
@@ -159,6 +159,40 @@ def test_a_masked_class_and_nan(name, small_blocks, definition):
 def test_a_loss_too_small_or_too_large_for_a_quotient(small_blocks, definition):
     z = torch.tensor([[0.0, 200.0], [200.0, 0.0], [0.0, 1e4], [0.0, 90.0]])
     agree(definition, lambda z: ln.cross_entropy(z, torch.tensor([0, 0, 0, 0]), reduction="none"), z)
+
+
+@pytest.mark.parametrize("gamma", [0, 1, 1.5, 2, 5])
+@pytest.mark.parametrize("alpha", [None, 0.25])
+@pytest.mark.parametrize("kind", ["hard", "soft"])
+def test_the_form_for_a_compiler(kind, alpha, gamma):
+    """Also at 0, where a slope of |z| is missing, and far out, where a power of 0 has no slope."""
+    edges = torch.tensor([0.0, 1e-9, -1e-9, 40, -40, 90, -90, 800, -800, 1e4, -1e4], dtype=torch.float64)
+    for dtype in (torch.float64, torch.float32):
+        z = torch.cat([edges, edges, scores((60,), torch.float64).detach()]).to(dtype)
+        y = torch.cat([torch.zeros(11), torch.ones(11), answers((60,), dtype, kind)]).to(dtype)
+        found, expected = (
+            derivatives(lambda z: formula(z, y, alpha=alpha, gamma=gamma), z)
+            for formula in (_blocks._focal_for_a_compiler, focal.focal_of_answers)
+        )
+        assert all(x.isfinite().all() for x in found)
+        *found, second = found
+        *expected, expected_second = expected
+        for a, b in zip(found, expected):
+            least = torch.finfo(dtype).tiny if kind == "hard" else torch.finfo(dtype).eps  # the slope of a soft one has a zero
+            torch.testing.assert_close(a, b, rtol=TOLERANCE[dtype], atol=least)
+        # The definition's own second derivative has but absolute accuracy.
+        torch.testing.assert_close(second, expected_second, rtol=1e-5, atol=1e3 * torch.finfo(dtype).eps)
+
+
+def test_a_compiler_gets_its_form(monkeypatch):
+    seen = []
+    monkeypatch.setitem(_blocks._FOR_A_COMPILER, "focal_of_answers", lambda z, y, alpha, gamma: seen.append(gamma) or z * y)
+    z, y = scores((9,), torch.float32), torch.ones(9)
+    for gamma in (2, 0.5):
+        torch.compile(ln.sigmoid_focal_loss, backend="eager", fullgraph=True)(z, y, gamma=gamma)
+    ln.sigmoid_focal_loss(z, y)
+    assert seen == [2]
+    assert set(_blocks._FOR_A_COMPILER) <= set(_blocks._KERNELS)
 
 
 # --- few scores: PyTorch's own cross-entropy in float64 -----------------------------------------------------------------------
