@@ -23,7 +23,7 @@ LARGE = 1 << 15
 # of them stay in the cache. A softmax makes none of that size, and larger blocks save calls.
 BLOCK, BLOCK_OF_ROWS = 1 << 17, 1 << 19
 # Scores that a linear layer gives at a time: many rows, or the matrix products would read the weights too often.
-BLOCK_OF_SCORES = 1 << 23
+BLOCK_OF_SCORES = 1 << 24
 
 
 def evaluate(formula, *tensors, reduction, along=None, count=None, check=None, **options):
