@@ -94,6 +94,10 @@ def scores_and_answers(n, device):
     return normal(n, device=device).requires_grad_(), torch.empty(n, device=device).bernoulli_(0.5)
 
 
+def scores_and_soft_answers(n, device):
+    return normal(n, device=device).requires_grad_(), torch.rand(n, device=device)
+
+
 def numbers(n, device):
     return normal(n, device=device).requires_grad_(), normal(n, device=device)
 
@@ -133,6 +137,11 @@ def torchvision_formula(inputs, targets, alpha, gamma, reduction):
     alpha_t = alpha * targets + (1 - alpha) * (1 - targets)
     loss = alpha_t * loss
     return loss.mean() if reduction == "mean" else loss
+
+
+def weighted(loss):
+    """A loss of answers in which yes counts three times."""
+    return lambda x, y: loss(x, y, pos_weight=torch.tensor(3.0, device=x.device))
 
 
 def power_of_cross_entropy(x, t):
@@ -182,6 +191,7 @@ def cases(quick):
         focal["torchvision's formula"] = functools.partial(torchvision_formula, alpha=0.25, gamma=2.0, reduction="mean")
     many = {"formula on F.cross_entropy": power_of_cross_entropy}
     bce = {"F.binary_cross_entropy_with_logits": F.binary_cross_entropy_with_logits}
+    weighted_bce = {name: weighted(f) for name, f in bce.items()}
     if kornia:
         focal["kornia"] = lambda x, y: kornia.losses.binary_focal_loss_with_logits(
             x[:, None], y[:, None], alpha=0.25, gamma=2.0, reduction="mean"
@@ -253,6 +263,8 @@ def cases(quick):
     )
     found += [
         Case("BCE 16M", (16 * M,), scores_and_answers, ours_bce, bce, at_least(1.5, 1.1)),
+        Case("BCE 16M, soft answers", (16 * M,), scores_and_soft_answers, ours_bce, bce),
+        Case("BCE 16M, pos_weight", (16 * M,), scores_and_answers, weighted(ours_bce), weighted_bce),
         Case("MSE 16M", (16 * M,), numbers, ln.mse_loss, mse, at_least(1.35, 1.1)),
         Case("hinge 16M", (16 * M,), scores_and_signs, ln.hinge_loss, hinge, at_least(3, 1.1)),
         Case("entropy 8192 × 1000", rows, distributions(1, True), mean_entropy, entr, at_least(2, 1.2)),
@@ -280,6 +292,7 @@ def cases(quick):
                 scores_and_answers,
                 compiled(ours_focal),
                 forms,
+                at_least(1),
                 aside=("ours, eager",),
             )
         )
