@@ -219,9 +219,13 @@ class _LinearJob(_Job):
         there is a closed form."""
         slope = wide(scores)
         if self.kernel is not None and scores.is_cpu:
-            losses = self.kernel(slope, *map(_wide, others), slope, scale, **self.options)
-            if losses is not None:
-                return losses, slope
+            each = scale if isinstance(scale, torch.Tensor) else None
+            losses = [
+                self.kernel(z, *map(_wide, rest), z, scale if each is None else part, **self.options)
+                for z, part, *rest in self.each_block(slope, each, *others)
+            ]
+            if all(part is not None for part in losses):
+                return torch.cat(losses), slope
             _scores(*layer, out=scores)
         slope = torch.empty_like(slope)
         return self.by_autograd([scores, *others], [slope, *(None for _ in others)], scale), slope
@@ -230,6 +234,7 @@ class _LinearJob(_Job):
         """The scores of some rows at a time, always in the same memory, and those rows of other tensors."""
         x, weight, bias = tensors[:3]
         step = max(1, BLOCK_OF_SCORES // len(weight))
+        step -= step % 128 if step > 128 else 0  # products of matrices like whole tiles
         room = x.new_empty(min(step, len(x)), len(weight))
         for i in range(0, len(x), step):
             rows = x[i : i + step]
@@ -305,7 +310,7 @@ def _hinge(z, y, slope, scale, margin):
     least, most = y.square().aminmax()
     if not (least.item() == 1 and most.item() == 1):
         return None
-    losses = torch.rsub(y * z, margin).clamp_(min=0)
+    losses = torch.addcmul(torch.tensor(margin, dtype=z.dtype), y, z, value=-1).clamp_(min=0)
     if slope is not None:
         torch.gt(losses, 0, out=slope).mul_(y).mul_(-scale)
     return losses

@@ -43,7 +43,7 @@ def values_can_be_read(*tensors):
     # torch.func has no public way to ask whether one of its transforms is running.
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return False
-    return all(t.device.type == "cpu" or (_strict.get() and t.device.type != "meta") for t in tensors)
+    return all(t.is_cpu or (_strict.get() and not t.is_meta) for t in tensors)
 
 
 def _lie_within(x, low, high):
