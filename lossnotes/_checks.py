@@ -43,7 +43,10 @@ def values_can_be_read(*tensors):
     # torch.func has no public way to ask whether one of its transforms is running.
     if torch.compiler.is_compiling() or torch._C._are_functorch_transforms_active():
         return False
-    return all(t.is_cpu or (_strict.get() and not t.is_meta) for t in tensors)
+    for t in tensors:
+        if not (t.is_cpu or (_strict.get() and not t.is_meta)):
+            return False
+    return True
 
 
 def _lie_within(x, low, high):
