@@ -112,6 +112,10 @@ def scores_and_classes(n, classes, device):
     return normal(n, classes, device=device).requires_grad_(), torch.randint(classes, (n,), device=device)
 
 
+def scores_and_soft_classes(n, classes, device):
+    return normal(n, classes, device=device).requires_grad_(), torch.softmax(normal(n, classes, device=device), 1)
+
+
 def distributions(count, slope):
     def draw(n, classes, device):
         drawn = (normal(n, classes, device=device) for _ in range(count))
@@ -253,7 +257,9 @@ def cases(quick):
         goals = at_least(speed, memory)
         found.append(Case(f"cross_entropy {n} × {c}", shape, scores_and_classes, ln.cross_entropy, one, goals))
         found.append(Case(f"softmax focal {n} × {c}", shape, scores_and_classes, ln.softmax_focal_loss, many, goals))
+    smooth = functools.partial(F.cross_entropy, label_smoothing=0.1)
     mse = {"F.mse_loss": F.mse_loss}
+    ours_smooth = functools.partial(ln.cross_entropy, label_smoothing=0.1)
     ours_bce = ln.binary_cross_entropy_with_logits
     rows = (64, 100) if quick else (8192, 1000)
     against_f = (Goal("ours", "F.cross_entropy", "≤", 2),)
@@ -262,6 +268,8 @@ def cases(quick):
         Goal("F.linear_cross_entropy", "ours", "≥", 1.25),
     )
     found += [
+        Case("label smoothing 8192 × 1000", rows, scores_and_classes, ours_smooth, {"F.cross_entropy": smooth}),
+        Case("soft classes 8192 × 1000", rows, scores_and_soft_classes, ln.cross_entropy, {"F.cross_entropy": F.cross_entropy}),
         Case("BCE 16M", (16 * M,), scores_and_answers, ours_bce, bce, at_least(1.5, 1.1)),
         Case("BCE 16M, soft answers", (16 * M,), scores_and_soft_answers, ours_bce, bce),
         Case("BCE 16M, pos_weight", (16 * M,), scores_and_answers, weighted(ours_bce), weighted_bce),

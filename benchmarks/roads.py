@@ -1,11 +1,13 @@
-"""Where the two roads of lossnotes/_blocks.py part: what its constants LARGE, BLOCK, BLOCK_OF_ROWS, BLOCK_OF_SCORES rest on.
+"""Where the two roads of lossnotes/_blocks.py part: what its constants LARGE, BLOCK, BLOCK_OF_ROWS, BLOCK_OF_SCORES rest on,
+and FEW of lossnotes/classification.py.
 
     python benchmarks/roads.py           some minutes
     python benchmarks/roads.py --quick   a few small sizes, to see that it runs
 
 First, for each loss and its gradients over sizes: how many times longer the definition takes than blocks that autograd
 differentiates, and than a closed form, where there is one. Above 1 the blocks win; `LARGE` is where that begins for good.
-Then times over block sizes; a star marks the constant as it is.
+Then how many times longer the closed form of cross-entropy takes than PyTorch's in float64: `FEW` is where that is 1. Then times
+over block sizes; a star marks the constant as it is.
 """
 
 import argparse
@@ -16,18 +18,23 @@ from functools import partial
 from unittest import mock
 
 import torch
-from peers import distributions, layer, normal, numbers, scores_and_answers, scores_and_classes, scores_and_signs, step
+from peers import (
+    distributions,
+    layer,
+    numbers,
+    scores_and_answers,
+    scores_and_classes,
+    scores_and_signs,
+    scores_and_soft_classes,
+    step,
+)
 from tabulate import tabulate
 from tqdm import tqdm
 
 import lossnotes as ln
-from lossnotes import _blocks
+from lossnotes import _blocks, classification
 
 CLASSES = 16
-
-
-def scores_and_soft_classes(n, classes, device):
-    return normal(n, classes, device=device).requires_grad_(), torch.softmax(normal(n, classes, device=device), 1)
 
 
 def rows(loss):
@@ -70,7 +77,9 @@ def medians(settings, loss, tensors, rounds, sample):
     number = max(1, round(sample / once.timeit(1)))
     for _ in range(rounds):
         for name in random.sample(list(settings), len(settings)):
-            with mock.patch.multiple(_blocks, **settings[name]):
+            few = settings[name].get("FEW", 0)
+            here = {k: v for k, v in settings[name].items() if k != "FEW"}
+            with mock.patch.multiple(_blocks, **here), mock.patch.object(classification, "FEW", few):
                 seconds[name].append(once.timeit(number) / number)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
@@ -80,10 +89,12 @@ def has_closed_form(loss, tensors):
     asked = []
 
     class Noting(dict):
-        def get(self, name):
+        def get(self, name, default):
             asked.append(name in self)
+            return default
 
-    with mock.patch.object(_blocks, "_KERNELS", Noting(_blocks._KERNELS)):
+    noting = mock.patch.object(_blocks, "_KERNELS", Noting(_blocks._KERNELS))
+    with noting, mock.patch.object(classification, "FEW", 0):
         loss(*tensors)
     return any(asked)
 
@@ -107,6 +118,20 @@ def roads(exponents, rounds, sample):
     return tabulate(found, heads, disable_numparse=True) + "\n" + now
 
 
+def few(exponents, rounds, sample):
+    """How many times longer the closed form takes than float64, over the number of scores."""
+    found, settings = [], {"closed form": {"LARGE": 1}, "float64": {"LARGE": 1, "FEW": 1 << 30}}
+    for classes in (2, 10, 100):
+        row = []
+        for k in exponents:
+            tensors = scores_and_classes(max(1, (1 << k) // classes), classes, device="cpu")
+            seconds = medians(settings, ln.cross_entropy, tensors, rounds, sample)
+            row.append(f"{seconds['closed form'] / seconds['float64']:.2f}")
+        found.append((classes, *row))
+    heads = ("classes", *(f"2^{k}" + "*" * (1 << k == classification.FEW) for k in exponents))
+    return tabulate(found, heads, disable_numparse=True)
+
+
 def blocks(constant, losses, shape, exponents, rounds):
     """Milliseconds over the size of a block."""
     found = []
@@ -124,10 +149,13 @@ def main():
     rounds = 2 if quick else 15
     torch.manual_seed(0)
     print(roads((6, 16) if quick else range(6, 21), rounds, 0 if quick else 0.002), end="\n\n")
+    print(few((6, 8) if quick else range(6, 15), rounds, 0 if quick else 0.002), end="\n\n")
     some = {name: ELEMENTWISE[name] for name in ("mse", "sigmoid focal", "BCE, weighted")}
     print(blocks("BLOCK", some, (1 << (17 if quick else 24),), range(14, 16) if quick else range(12, 21), rounds))
-    some = {name: OF_ROWS[name] for name in ("cross_entropy", "softmax focal", "smoothed", "entropy", "KL")}
     shape = (64, 1000) if quick else (8192, 1000)
+    some = {name: OF_ROWS[name] for name in ("smoothed", "entropy", "KL")}
+    print(blocks("BLOCK", some, shape, range(14, 16) if quick else range(12, 21), rounds))
+    some = {name: OF_ROWS[name] for name in ("cross_entropy", "softmax focal")}
     print(blocks("BLOCK_OF_ROWS", some, shape, range(14, 16) if quick else range(14, 23), rounds))
     shape = (64, 32, 500) if quick else (2048, 256, 32000)
     linear = {"linear_cross_entropy": (layer, ln.linear_cross_entropy)}

@@ -425,6 +425,61 @@ def _focal_of_classes(z, target, share, slope, scale, ignore_index, gamma=0):
     return losses if ignored is None else torch.where(ignored, 0, losses)
 
 
+def _surprisal_of_distributions(z, y, slope, scale, weight):
+    """The most probable class may be near 1, where 1 - p cancels: as above, it is summed over the others."""
+    dim, y = class_dim(z), y.to(z.dtype)
+    if weight is not None:
+        y = y * _of_classes(weight, z)
+    top = z.argmax(dim, keepdim=True)
+    log_p = torch.log_softmax(z, dim, out=slope)
+    p = log_p.exp()
+    p_top = p.gather(dim, top)
+    others = p.scatter_(dim, top, 0).sum(dim, keepdim=True)
+    log_p.scatter_(dim, top, -torch.log1p(others / p_top))
+    losses = 0 - (y * log_p).sum(dim)
+    if not losses.isfinite().all():  # there may be a 0 log 0
+        return None
+    if slope is not None:
+        mass = y.sum(dim, keepdim=True)
+        of_top = mass - y.gather(dim, top) - mass * (others / (p_top + others))
+        torch.mul(p, mass, out=slope).sub_(y).scatter_(dim, top, of_top).mul_(_along(scale, dim))
+    return losses
+
+
+def _surprisal_of_smoothed(z, target, share, slope, scale, weight, ignore_index, label_smoothing):
+    """Of the label, as in `_focal_of_classes`, and of a distribution that is even, or as the weights are."""
+    dim, even = class_dim(z), label_smoothing / z.shape[class_dim(z)]
+    weights = None if weight is None else _of_classes(weight, z)
+    ignored = None if ignore_index is None else target == ignore_index
+    index = (target if ignored is None else torch.where(ignored, 0, target)).unsqueeze(dim)
+    log_p = torch.log_softmax(z, dim, out=slope)
+    of_even = (log_p if weights is None else log_p * weights).sum(dim).mul_(-even)
+    p = log_p.exp_()
+    right = p.gather(dim, index)
+    others = p.scatter_(dim, index, 0).sum(dim, keepdim=True)
+    if not (right.min().item() > 1e-30 and of_even.isfinite().all()):
+        return None
+    of_target = torch.log1p(others / right).squeeze(dim)
+    share = 1 if share is None else share
+    losses = (1 - label_smoothing) * share * of_target + of_even
+    if ignored is not None:
+        losses = torch.where(ignored, 0, losses)
+        scale = torch.where(ignored, 0, torch.as_tensor(scale, dtype=z.dtype))
+    if slope is not None:
+        to_target, to_even = _along((1 - label_smoothing) * share * scale, dim), _along(even * scale, dim)
+        sum_of_weights = z.shape[dim] if weights is None else weights.sum()
+        weight_of_target = 1 if weights is None else weights.expand_as(z).gather(dim, index)
+        of_right = (sum_of_weights * right - weight_of_target) * to_even - others * to_target
+        slope.mul_(to_target + to_even * sum_of_weights).sub_(to_even if weights is None else to_even * weights)
+        slope.scatter_(dim, index, of_right.to(slope.dtype))
+    return losses
+
+
+def _of_classes(weight, z):
+    """A weight for each class, in a shape that meets the classes of `z`."""
+    return weight.to(z.dtype).reshape([-1 if d == class_dim(z) else 1 for d in range(z.ndim)])
+
+
 _LOGS = {math.e: torch.log, 2: torch.log2, 10: torch.log10}
 
 
@@ -495,6 +550,8 @@ _KERNELS = {
     "weighted_surprisal_of_answers": (_weighted_surprisal_of_answers, 1),
     "focal_of_classes": (_focal_of_classes, 1),
     "surprisal_of_classes": (_focal_of_classes, 1),
+    "surprisal_of_distributions": (_surprisal_of_distributions, 1),
+    "surprisal_of_smoothed": (_surprisal_of_smoothed, 1),
     "expected_surprisal": (_expected_surprisal, 1),
     "expected_surprisal_under": (_expected_surprisal_under, 2),
     "divergence": (_divergence, 2),

@@ -132,6 +132,13 @@ def test_class_probabilities_and_margins(reduction, small_blocks, definition):
     y = answers((13, 5), torch.float64, "soft")
     agree(definition, lambda z: ln.cross_entropy(z, y, reduction=reduction, label_smoothing=0.1), z)
     agree(definition, lambda z, y: ln.cross_entropy(z, y.sigmoid(), reduction=reduction), z, y)
+    weight = torch.linspace(0.5, 2, 5, dtype=z.dtype)
+    agree(definition, lambda z: ln.cross_entropy(z, y, weight, reduction=reduction), z)
+    one_hot = torch.nn.functional.one_hot(z.detach().argmax(1), 5).double()  # a confident score that is right
+    agree(definition, lambda z: ln.cross_entropy(z, one_hot, weight, reduction=reduction), z)
+    masked = scores((13, 5), torch.float64, masked=True)
+    y[:, 0] = 0
+    agree(definition, lambda z: ln.cross_entropy(z, y, reduction=reduction), masked)
     agree(definition, lambda z: ln.multiclass_hinge_loss(z, classes((13, 5)), reduction=reduction), z)
 
 
