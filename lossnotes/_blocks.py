@@ -5,8 +5,9 @@ on it. Here the formula sees one block at a time. While a block is in the cache 
 the gradient is kept for the backward pass. Where the gradient has a closed form (`_KERNELS`), that is used; elsewhere autograd
 differentiates the formula, block by block.
 
-The formula stays the definition. It runs as it stands on small inputs and on other devices, under ``torch.compile``,
-``torch.func`` and forward derivatives, and whenever a gradient is to be differentiated again.
+The formula stays the definition. It runs as it stands on other devices, on small inputs without a closed form, under
+``torch.func`` and forward derivatives, and whenever a gradient is to be differentiated again. Under ``torch.compile`` it does,
+too, or a form of it that a compiler makes a faster loop of (`_FOR_A_COMPILER`).
 """
 
 import itertools
@@ -17,7 +18,8 @@ from torch.nn.functional import linear, softplus
 
 from lossnotes._numeric import class_dim, reduce, wide
 
-# From this many elements on, blocks are faster where autograd differentiates them. A closed form is faster for any number.
+# From this many elements on, blocks are taken where autograd differentiates them: they hold less memory, and from 2^19 on they are
+# faster, too. A closed form is taken for any number.
 LARGE = 1 << 15
 # Elements of a block for each thread: enough for PyTorch to use all threads, and so few that the tensors which a formula makes
 # of them stay in the cache. A softmax makes none of that size, and larger blocks save calls.
