@@ -47,9 +47,10 @@ def information_content(p, *, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/information-content`.
     """
     fn = "information_content"
+    given = p
     (p,) = _checks.as_floating(fn, p=p)
     _checks.is_number_above(fn, "base", base, 1)
-    _checks.are_probabilities(fn, "p", p)
+    _checks.are_probabilities(fn, "p", p, given=given)
     return (0 - _log(wide(p), base)).to(p.dtype)  # 0 - x and not -x, so that certainty prints as 0, not as -0
 
 
@@ -307,9 +308,10 @@ def conditional_entropy(joint, *, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     fn = "conditional_entropy"
+    given = joint
     (joint,) = _checks.as_floating(fn, joint=joint)
     _checks.is_number_above(fn, "base", base, 1)
-    _checks.is_joint(fn, joint)
+    _checks.is_joint(fn, joint, given)
     table = wide(joint)
     x = table.sum(-1, keepdim=True)
     return (0 - _times_log_ratio(table, x, base).sum((-2, -1))).to(joint.dtype)
@@ -351,9 +353,10 @@ def mutual_information(joint, *, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     fn = "mutual_information"
+    given = joint
     (joint,) = _checks.as_floating(fn, joint=joint)
     _checks.is_number_above(fn, "base", base, 1)
-    _checks.is_joint(fn, joint)
+    _checks.is_joint(fn, joint, given)
     table = widest(joint)  # nearly independent, the terms cancel
     x = table.sum(-1, keepdim=True)
     y = table.sum(-2, keepdim=True)
@@ -367,12 +370,12 @@ def _distributions(fn, dim, base, **inputs):
     tensors = _checks.as_floating(fn, **inputs)
     _checks.is_number_above(fn, "base", base, 1)
     if len(tensors) == 1:
-        _checks.has_cases(fn, *inputs, *tensors)
+        _checks.has_cases(fn, *inputs, *tensors, *inputs.values())
         _checks.is_dim(fn, *inputs, *tensors, dim)
     else:
-        dim = _checks.agree(fn, dim, **dict(zip(inputs, tensors)))
+        dim = _checks.agree(fn, dim, inputs, **dict(zip(inputs, tensors)))
     for name, x in zip(inputs, tensors):
-        _checks.is_distribution(fn, name, x, dim)
+        _checks.is_distribution(fn, name, x, dim, inputs[name])
     dtype = tensors[0].dtype if len(tensors) == 1 else torch.promote_types(*(x.dtype for x in tensors))
     tensors = torch.broadcast_tensors(*(x.to(dtype) for x in tensors))
     return *tensors, dim % tensors[0].ndim

@@ -464,8 +464,8 @@ BAD_CALLS = [
     (
         lambda: ln.linear_cross_entropy(X, W, T3, linear_bias=B[:4]),
         ValueError,
-        "linear_cross_entropy: linear_bias has shape (4,) but linear_weight has 5 classes; expected shape (5,). "
-        "Try linear_bias.reshape(5).",
+        "linear_cross_entropy: linear_bias has shape (4,) but linear_weight has 5 classes; expected shape"
+        " (5,). Try linear_bias=torch.zeros(5), with your biases for the zeros.",
     ),
     (
         lambda: ln.linear_cross_entropy(X, W, T3, linear_bias=B[None]),
@@ -495,7 +495,7 @@ BAD_CALLS = [
         lambda: ln.linear_cross_entropy(X, W, T3, weight=B[:4]),
         ValueError,
         "linear_cross_entropy: weight has shape (4,) but input @ linear_weight.T has 5 classes; expected shape "
-        "(5,), one weight a class. Try torch.ones(5).",
+        "(5,), one weight a class. Try weight=torch.ones(5), with your weights for the ones.",
     ),
     (
         lambda: ln.linear_cross_entropy(X, W, T3, reduction="avg"),

@@ -141,8 +141,8 @@ def _as_factor(name, x, input):
     if along:
         view = ", ".join(["-1", *("1" for _ in range(input.ndim - 1 - along[0]))])
         return f"{name}.reshape({view})"
-    wanted = (*input.shape[1:2], *(1 for _ in input.shape[2:]))
-    return f"{name}=torch.ones({wanted}), with your weights for the ones"
+    wanted = (*(input.shape[1:2] if input.ndim > 1 else input.shape), *(1 for _ in input.shape[2:]))
+    return f"{name}=torch.ones({', '.join(map(str, wanted)) or '()'}), with your weights for the ones"
 
 
 def as_weight_of_each(fn, weight, input):

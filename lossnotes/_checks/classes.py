@@ -106,7 +106,7 @@ def are_class_probabilities(fn, target, ignore_index):
             f"{fn}: ignore_index is {ignore_index} but target has dtype {target.dtype}; expected class indices with it. "
             f"Try target.argmax(dim={1 if target.ndim > 1 else 0})."
         )
-    are_probabilities(fn, "target", target, 1 if target.ndim > 1 else 0)
+    are_probabilities(fn, "target", target, 1 if target.ndim > 1 else 0, given=target)
 
 
 # Log-probabilities that were rounded to bfloat16 sum to 1 within 5e-3, and the scores of trained models are off by factors.

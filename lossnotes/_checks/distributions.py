@@ -14,6 +14,7 @@ def as_floating(fn, **inputs):
     like = next((x for x in inputs.values() if isinstance(x, torch.Tensor) and x.is_floating_point()), None)
     tensors = []
     for name, x in inputs.items():
+        given = x
         if not isinstance(x, torch.Tensor):
             dtype = like.dtype if like is not None and not hasattr(x, "dtype") else None
             try:
@@ -31,22 +32,27 @@ def as_floating(fn, **inputs):
         if x.is_complex() or x.dtype == torch.bool:
             raise TypeError(
                 f"{fn}: {name} has dtype {x.dtype}; expected real numbers. "
-                f"Try {name}.{'real' if x.is_complex() else 'float()'}."
+                f"Try {name}.{'real' if x.is_complex() else 'float()'}{as_tensor_first(name, given).rstrip(',')}."
             )
         tensors.append(x if x.is_floating_point() else x.to(torch.get_default_dtype() if like is None else like.dtype))
     return tensors
 
 
-def has_cases(fn, name, p):
+def as_tensor_first(name, given):
+    """What a fix adds where a list was passed, which has no methods."""
+    return "" if isinstance(given, torch.Tensor) else f" with {name} = torch.tensor({name}),"
+
+
+def has_cases(fn, name, p, given):
     """A distribution has a dimension for its cases."""
     if p.ndim == 0:
         raise ValueError(
             f"{fn}: {name} is a single number; expected a distribution, at least one dimension. "
-            f"Try torch.stack([{name}, 1 - {name}]) if it is the probability of one of two cases."
+            f"Try torch.stack([{name}, 1 - {name}]){as_tensor_first(name, given)} if it is the probability of one of two cases."
         )
 
 
-def agree(fn, dim, **pair):
+def agree(fn, dim, given, **pair):
     """Two tensors have as many cases along `dim`, share a device, and broadcast elsewhere. Returns `dim` from the end."""
     (name_p, p), (name_q, q) = pair.items()
     if p.device != q.device:
@@ -54,8 +60,8 @@ def agree(fn, dim, **pair):
             f"{fn}: {name_p} is on {p.device} but {name_q} is on {q.device}; expected one device. "
             f"Try {name_q}.to({name_p}.device)."
         )
-    has_cases(fn, name_p, p)
-    has_cases(fn, name_q, q)
+    has_cases(fn, name_p, p, given[name_p])
+    has_cases(fn, name_q, q, given[name_q])
     longer = (name_p, p) if p.ndim >= q.ndim else (name_q, q)
     is_dim(fn, *longer, dim)
     dim = dim if dim < 0 else dim - longer[1].ndim
@@ -75,8 +81,8 @@ def agree(fn, dim, **pair):
     return dim
 
 
-def are_probabilities(fn, name, p, dim=-1):
-    """Every value lies in [0, 1], and none is NaN."""
+def are_probabilities(fn, name, p, dim=-1, *, given):
+    """Every value lies in [0, 1], and none is NaN. `given` is what was passed, a tensor or a list."""
     if not values_can_be_read(p):
         return
     if lie_within(p.detach(), 0, 1):
@@ -86,20 +92,29 @@ def are_probabilities(fn, name, p, dim=-1):
     if wrong.any():
         index = first(wrong)
         value = p[tuple(index)].item()
-        fix = f"torch.softmax({name}, dim={dim}) if these are scores"
+        fix, what = f"torch.softmax({name}, dim={dim})", "if these are scores"
         if isinstance(dim, tuple):
-            fix = f"torch.softmax({name}.flatten(-2), dim=-1).view_as({name}) if these are scores"
+            fix = f"torch.softmax({name}.flatten(-2), dim=-1).view_as({name})"
         if -1e-4 < value < 1 + 1e-4:
-            fix = f"{name}.clamp(0, 1) if this is rounding"
+            fix, what = f"{name}.clamp(0, 1)", "if this is rounding"
         elif value > 1 and p.ge(0).all():
-            fix = f"{name} / {name}.sum(dim={dim}, keepdim=True) if these are counts"
+            fix, what = _as_shares(name, given, dim), "if these are counts"
         elif math.isnan(value):
-            fix = f"{name}.isnan().nonzero() to find where NaN comes in"
+            fix, what = f"{name}.isnan().nonzero()", "to find where NaN comes in"
+        fix = f"{fix}{as_tensor_first(name, given)} {what}"
         raise ValueError(f"{fn}: {at(name, index)} is {shown(value)}; a probability lies in [0, 1]. Try {fix}.")
 
 
 # How far from 1 a sum of correctly rounded probabilities may honestly be. A float64 row may have passed through float32.
 _SUM_TOLERANCE = {torch.float64: 1e-5, torch.float32: 1e-4, torch.float16: 1e-2, torch.bfloat16: 2e-2}
+
+
+def _as_shares(name, given, dim, total=None):
+    if total == 0:
+        name = f"({name} + 1)"  # nothing was counted, and 0 / 0 is no share
+    elif isinstance(given, torch.Tensor) and given.itemsize == 1:
+        name = f"{name}.float()"  # which 8 bits cannot sum
+    return f"{name} / {name}.sum(dim={dim}, keepdim=True)"
 
 
 def _off_one(p, dim):
@@ -112,9 +127,9 @@ def _off_one(p, dim):
     return total, (total - 1).abs() > _SUM_TOLERANCE.get(p.dtype, 0.1) + rounding
 
 
-def is_distribution(fn, name, p, dim):
+def is_distribution(fn, name, p, dim, given):
     """Probabilities that sum to 1 along `dim` (an integer or a tuple of them)."""
-    are_probabilities(fn, name, p, dim)
+    are_probabilities(fn, name, p, dim, given=given)
     if not values_can_be_read(p):
         return
     total, wrong = _off_one(p, dim)
@@ -126,17 +141,20 @@ def is_distribution(fn, name, p, dim):
         for d in sorted(d % p.ndim for d in dims):
             row.insert(d, ":")
         where = f"{name}[{', '.join(row)}]" if index else name
+        fix = f"{_as_shares(name, given, dim, value)}{as_tensor_first(name, given)} if these are counts"
+        if p.numel() == 0:
+            fix = f"{name} with at least one case"
         raise ValueError(
             f"{fn}: {where} sums to {value:.6g}; a distribution sums to 1. "
-            f"Try {name} / {name}.sum(dim={dim}, keepdim=True) if these are counts."
+            f"Try {fix}."
         )
 
 
-def is_joint(fn, joint):
+def is_joint(fn, joint, given):
     """The last two dimensions hold a table of probabilities that sums to 1."""
     if joint.ndim < 2:
         raise ValueError(
             f"{fn}: joint has shape {tuple(joint.shape)}; expected (..., X, Y), a table with a row for each x. "
             f"Try joint[:, None] * conditional."
         )
-    is_distribution(fn, "joint", joint, (-2, -1))
+    is_distribution(fn, "joint", joint, (-2, -1), given)

@@ -40,8 +40,12 @@ def as_layer(fn, input, linear_weight, linear_bias):
             f"(C, {input.shape[-1]}), a row for each class. Try {fix}."
         )
     if linear_bias is not None and linear_bias.shape != linear_weight.shape[:1]:
+        n_classes = linear_weight.shape[0]
+        fix = f"linear_bias.reshape({n_classes})"
+        if linear_bias.numel() != n_classes:
+            fix = f"linear_bias=torch.zeros({n_classes}), with your biases for the zeros"
         raise ValueError(
-            f"{fn}: linear_bias has shape {tuple(linear_bias.shape)} but linear_weight has {linear_weight.shape[0]} classes; "
-            f"expected shape ({linear_weight.shape[0]},). Try linear_bias.reshape({linear_weight.shape[0]})."
+            f"{fn}: linear_bias has shape {tuple(linear_bias.shape)} but linear_weight has {n_classes} classes; "
+            f"expected shape ({n_classes},). Try {fix}."
         )
     return (input, linear_weight, linear_bias), dtype

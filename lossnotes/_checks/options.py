@@ -49,7 +49,7 @@ def is_alpha(fn, name, x):
     """`x` is the weight of yes, or None."""
     if x is None:
         return
-    if x == -1 and isinstance(x, numbers.Real):
+    if isinstance(x, numbers.Real) and x == -1:
         raise ValueError(f"{fn}: {name} is {x}; expected a number from 0 to 1, or None for no weights. Try {name}=None.")
     many = isinstance(x, list | tuple) or (isinstance(x, torch.Tensor) and x.numel() != 1)
     if many:
