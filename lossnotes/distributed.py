@@ -3,8 +3,10 @@
 import torch
 
 from lossnotes import _checks
+from lossnotes._tracing import leaf_of_fx
 
 
+@leaf_of_fx
 def distributed_mean(total, count, *, group=None):
     r"""Mean loss of a whole step, from the sum of the losses of one part of it.
 

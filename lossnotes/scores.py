@@ -116,7 +116,7 @@ def log_softmax_of(z, dim, temperature=1.0):
     # A temperature below what the dtype holds would be 0 there, and 0 / 0 is NaN. So is inf - inf.
     z = (z - largest.clamp(limits.min, limits.max)) / max(float(temperature), limits.tiny)
     top = z.gather(dim, k)
-    others = z.exp().scatter(dim, k, 0).sum(dim, keepdim=True)
+    others = z.scatter(dim, k, limits.min).exp().sum(dim, keepdim=True)  # and not the other way: 0 times e^inf is NaN
     # For the largest score this is -log(1 + others), and log(exp(top) + others) would lose a small `others`.
     rest = torch.log1p(others * torch.exp(-top))
     return (z - (top + rest)).scatter(dim, k, 0 - rest)
