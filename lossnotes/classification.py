@@ -49,6 +49,10 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
         Shapes or devices do not agree, a target is no class, a row of `input` that counts holds plain probabilities or scores,
         or `reduction` is unknown.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import torch, lossnotes as ln
@@ -112,6 +116,10 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     ValueError
         Shapes or devices do not agree, a target is no class or no probability, `label_smoothing` is outside [0, 1], or
         `reduction` is unknown.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------
@@ -188,6 +196,10 @@ def linear_cross_entropy(
     ValueError
         Shapes or devices do not agree, a target is no class or no probability, `label_smoothing` is outside [0, 1], or
         `reduction` is unknown.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------
@@ -276,6 +288,10 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=N
         An argument is not a floating-point tensor.
     ValueError
         Shapes or devices do not agree, a target lies outside [0, 1], or `reduction` is unknown.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------

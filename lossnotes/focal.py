@@ -56,6 +56,10 @@ def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"
         Shapes or devices do not agree, a target or `alpha` lies outside [0, 1], `gamma` is negative, or `reduction` is
         unknown.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import torch, lossnotes as ln
@@ -128,6 +132,10 @@ def softmax_focal_loss(input, target, weight=None, *, gamma=2.0, ignore_index=-1
         `input` or `weight` is not a floating-point tensor, `target` is not a tensor of integers, or `gamma` is not a number.
     ValueError
         Shapes or devices do not agree, a target is no class, `gamma` is negative, or `reduction` is unknown.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------

@@ -40,6 +40,10 @@ def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     ValueError
         Shapes or devices do not agree, a target is neither -1 nor +1, `margin` is negative, or `reduction` is unknown.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import torch, lossnotes as ln
@@ -95,6 +99,10 @@ def multiclass_hinge_loss(input, target, *, margin=1.0, reduction="mean"):
         `input` is not a floating-point tensor, `target` is not a tensor of integers, or `margin` is not a number.
     ValueError
         Shapes or devices do not agree, a target is no class, `margin` is negative, or `reduction` is unknown.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------

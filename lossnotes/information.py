@@ -36,6 +36,10 @@ def information_content(p, *, base=math.e):
     ValueError
         A value of `p` lies outside [0, 1] or is NaN, or `base` is not above 1.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import lossnotes as ln
@@ -83,6 +87,10 @@ def entropy(p, *, dim=-1, base=math.e):
         `p` is not made of real numbers, or `dim` or `base` has the wrong type.
     ValueError
         `p` is not a distribution along `dim`, `dim` is out of range, or `base` is not above 1.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------
@@ -132,6 +140,10 @@ def cross_entropy_between(p, q, *, dim=-1, base=math.e):
         `p` or `q` is not made of real numbers, or `dim` or `base` has the wrong type.
     ValueError
         `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------
@@ -185,6 +197,10 @@ def kl_divergence(p, q, *, dim=-1, base=math.e):
     ValueError
         `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import lossnotes as ln
@@ -235,6 +251,10 @@ def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
         `p` or `q` is not made of real numbers, or `dim` or `base` has the wrong type.
     ValueError
         `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------
@@ -297,6 +317,10 @@ def conditional_entropy(joint, *, base=math.e):
     ValueError
         `joint` has fewer than two dimensions or does not sum to 1, or `base` is not above 1.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import lossnotes as ln
@@ -341,6 +365,10 @@ def mutual_information(joint, *, base=math.e):
         `joint` is not made of real numbers, or `base` is not a number.
     ValueError
         `joint` has fewer than two dimensions or does not sum to 1, or `base` is not above 1.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------
