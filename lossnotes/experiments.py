@@ -379,8 +379,8 @@ class Tuned(NamedTuple):
 
     lr: float  #: The learning rate.
     steps: int  #: After how many steps the training was stopped.
-    validation: torch.Tensor  #: What was chosen by: for each rate and each step measured the mean over the runs, (rates, K).
-    test: dict  #: For each name what was measured on the test part, once: a float64 tensor of shape (runs,), on the CPU.
+    validation: torch.Tensor  #: Means over the runs that both were chosen by, for each rate and each step, (rates, K).
+    test: dict  #: For each name what was measured on the test part, a float64 tensor of shape (runs,), on the CPU.
     models: list  #: The models, one a run.
     at_edge: bool  #: The rate is the smallest or the largest of several, so that a better one may lie beyond.
 
@@ -529,7 +529,7 @@ def gap(a, b):
     a, b = (torch.as_tensor(v, dtype=torch.float64) for v in (a, b))
     if a.dim() != 1 or a.shape != b.shape or len(a) < 2:
         raise ValueError(
-            f"gap: a has shape {tuple(a.shape)} and b {tuple(b.shape)}; expected one value for each of the same two or more runs. "
+            f"gap: a has shape {tuple(a.shape)} and b {tuple(b.shape)}; expected one value a run, of two or more runs. "
             "Try the test values of two calls of tune with the same seeds."
         )
     d = a - b

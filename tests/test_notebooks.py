@@ -67,8 +67,7 @@ def asserts(cell):
     """Whether the cell confirms something."""
     names = {"assert_close", "gradcheck", "gradgradcheck"}
     walk = list(ast.walk(ast.parse(re.sub(r"^\s*[%!].*$", "pass", cell.source, flags=re.MULTILINE))))
-    called = {node.attr for node in walk if isinstance(node, ast.Attribute)} | {node.id for node in walk if isinstance(node, ast.Name)}
-    return any(isinstance(node, ast.Assert) for node in walk) or bool(called & names)
+    return any(isinstance(n, ast.Assert) or getattr(n, "attr", getattr(n, "id", None)) in names for n in walk)
 
 
 def cells_that_only_assert(nb):

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 def setup(app):
     app.add_node(minutes_node, html=(open_minutes, close_minutes))
     for block in (CardOfChapter, YourTurn, Aside, Answer):
-        app.add_directive(block.kind, block)
+        app.add_directive(block.kind, block, override=True)  # sphinx-design has an "aside" of its own
     app.add_role("minutes", lambda *_: ([minutes_node()], []))
     app.add_post_transform(FoldChecks)
     app.connect("doctree-read", fill_in_minutes)
@@ -114,7 +114,7 @@ NOT_READ = (
 
 
 def main_line(document):
-    """How many words, displayed formulas, figures, visible cells and blanks one reads who unfolds nothing and does no exercise."""
+    """How many of each kind one reads who unfolds nothing and does no exercise."""
     counts = Counter(dict.fromkeys(MINUTES_FOR, 0))
     count(document, counts)
     return counts
