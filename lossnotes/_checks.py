@@ -171,7 +171,7 @@ def agree(fn, dim, **pair):
 
 
 def are_probabilities(fn, name, p, dim=-1):
-    """Every value lies in [0, 1], and none is NaN."""
+    """Every value lies in [0, 1], and none is NaN. Each is an event by itself where `dim` is None."""
     if not values_can_be_read(p):
         return
     if _lie_within(p.detach(), 0, 1):
@@ -181,11 +181,16 @@ def are_probabilities(fn, name, p, dim=-1):
     if wrong.any():
         index = first(wrong)
         value = p[tuple(index)].item()
+        alone = dim is None and p.numel() == 1
+        dim = -1 if dim is None else dim
         fix = f"torch.softmax({name}, dim={dim}) if these are scores"
         if isinstance(dim, tuple):
             fix = f"torch.softmax({name}.flatten(-2), dim=-1).view_as({name}) if these are scores"
         if -1e-4 < value < 1 + 1e-4:
             fix = f"{name}.clamp(0, 1) if this is rounding"
+        elif alone and math.isfinite(value):  # divided by its own sum, it would be certain
+            fix = f"1 / {name} if it happens once in so many times" if value > 100 else f"{name} / 100 if this is a percentage"
+            fix = f"torch.sigmoid({name}) if this is a score" if value < 0 else fix
         elif value > 1 and p.ge(0).all():
             fix = f"{name} / {name}.sum(dim={dim}, keepdim=True) if these are counts"
         elif math.isnan(value):

@@ -246,7 +246,37 @@ BAD_CALLS = [
     (
         lambda: ln.information_content(-0.25),
         ValueError,
-        f"information_content: p is -0.25; {IN_01} torch.softmax(p, dim=-1) if these are scores.",
+        f"information_content: p is -0.25; {IN_01} torch.sigmoid(p) if this is a score.",
+    ),
+    (
+        lambda: ln.information_content(11.97),
+        ValueError,
+        f"information_content: p is 11.97; {IN_01} p / 100 if this is a percentage.",
+    ),
+    (
+        lambda: ln.information_content([100.5]),
+        ValueError,
+        f"information_content: p[0] is 100.5; {IN_01} 1 / p if it happens once in so many times.",
+    ),
+    (
+        lambda: ln.information_content([-0.25, 0.5]),
+        ValueError,
+        f"information_content: p[0] is -0.25; {IN_01} torch.softmax(p, dim=-1) if these are scores.",
+    ),
+    (
+        lambda: ln.information_content(1.00005),
+        ValueError,
+        f"information_content: p is (.+); {IN_01} p.clamp(0, 1) if this is rounding.",
+    ),
+    (
+        lambda: ln.information_content(NAN),
+        ValueError,
+        f"information_content: p is nan; {IN_01} p.isnan().nonzero() to find where NaN comes in.",
+    ),
+    (
+        lambda: ln.entropy([3.0]),
+        ValueError,
+        f"entropy: p[0] is 3; {IN_01} p / p.sum(dim=-1, keepdim=True) if these are counts.",
     ),
     (
         lambda: ln.entropy([[0.5, 0.5], [-1.5, 2.5]]),
@@ -414,6 +444,15 @@ def test_the_fix_works(fn, inputs, options):
     fix = re.search(r"Try (.+?)(?: (?:if|for) .+)?\.$", str(caught.value))[1]
     name = next(name for name in inputs if re.search(rf"\b{name}\b", fix))
     fn(**inputs | {name: eval(fix, {"torch": torch, **inputs})}, **options)
+
+
+@pytest.mark.parametrize("wrong", [11.97, 100.0, 101.0, -3.0])
+def test_no_fix_makes_a_lone_event_certain(wrong):
+    p = torch.tensor(wrong, dtype=torch.float64)
+    with pytest.raises(ValueError) as caught:
+        ln.information_content(p)
+    right = eval(re.search(r"Try (.+?) if .+\.$", str(caught.value))[1], {"torch": torch, "p": p})
+    assert 0 <= right <= 1 and (wrong == 100 or ln.information_content(right) > 0)
 
 
 @pytest.mark.parametrize(
