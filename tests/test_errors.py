@@ -264,9 +264,9 @@ BAD_CALLS = [
         f"information_content: p[0] is -0.25; {IN_01} torch.softmax(p, dim=-1) if these are scores.",
     ),
     (
-        lambda: ln.information_content(1.00005),
+        lambda: ln.information_content(torch.tensor(1.00005, dtype=torch.float64)),
         ValueError,
-        f"information_content: p is (.+); {IN_01} p.clamp(0, 1) if this is rounding.",
+        f"information_content: p is 1 + 5e-05; {IN_01} p.clamp(0, 1) if this is rounding.",
     ),
     (
         lambda: ln.information_content(NAN),
