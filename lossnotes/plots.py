@@ -85,7 +85,7 @@ def table(rows, headers, *, digits=3):
     """
     rows = [list(row) for row in rows]
     digits = [digits] * len(headers) if isinstance(digits, int) else digits
-    numeric = [any(_number(row[i]) is not None for row in rows) for i in range(len(headers))]
+    numeric = [any(_looks_like_a_number(row[i]) for row in rows) for i in range(len(headers))]
     shown = _Table(
         [[_cell(value, places) for value, places in zip(row, digits, strict=True)] for row in rows],
         list(headers),
@@ -121,6 +121,13 @@ def _number(value):
     if hasattr(value, "item"):
         value = value.item()
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _looks_like_a_number(value):
+    try:
+        return _number(value) is not None or (isinstance(value, str) and float(value) is not None)
+    except ValueError:
+        return False
 
 
 def _cell(value, digits):

@@ -77,8 +77,8 @@ def test_a_table_is_text_outside_notebooks(capsys):
 
 
 def test_a_table_has_figures_for_each_column(capsys):
-    plots.table([[0.25, 0.25, "x"]], ["a", "b", "c"], digits=[1, 3, 0])
-    assert capsys.readouterr().out.splitlines()[-1].split() == ["0.2", "0.250", "x"]
+    plots.table([[0.25, 0.25, "x", "2e-9"]], ["a", "b", "name", "small"], digits=[1, 3, 0, 0])
+    assert capsys.readouterr().out.splitlines()[-1] == "0.2  0.250  x          2e-9"
 
 
 def test_a_table_is_html_in_a_notebook():
