@@ -1,4 +1,4 @@
-"""The book's figure style, and its palette: the same colour for the same thing in every chapter.
+"""The book's figure style, and its palette: the same colour for the same thing in every chapter. Its tables and its blanks.
 
 Needs the extra ``lossnotes[book]``.
 """
@@ -125,9 +125,10 @@ def _number(value):
 
 def _looks_like_a_number(value):
     try:
-        return _number(value) is not None or (isinstance(value, str) and float(value) is not None)
-    except ValueError:
+        float(value)
+    except (TypeError, ValueError):
         return False
+    return True
 
 
 def _cell(value, digits):

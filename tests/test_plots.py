@@ -1,4 +1,6 @@
-"""The book's figure style."""
+"""The book's figure style, its tables and its blanks."""
+
+from types import SimpleNamespace
 
 import matplotlib as mpl
 
@@ -115,3 +117,15 @@ def test_a_table_is_html_in_a_notebook():
 def test_a_report_says_whether_an_answer_is_right(answer, target, options, said, capsys):
     plots.report("bill", answer, target, **options)
     assert capsys.readouterr().out == f"bill: {said}\n"
+
+
+def test_a_table_goes_to_the_notebook_that_runs_it(monkeypatch, capsys):
+    import IPython
+    import IPython.display
+
+    shown = []
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setattr(IPython.display, "display", shown.append)
+    plots.table([["fair", 0.5]], ["coin", "p"], digits=1)
+    assert capsys.readouterr().out == "" and len(shown) == 1
+    assert shown[0]._repr_html_().startswith('<table class="table">') and repr(shown[0]).startswith("coin")
