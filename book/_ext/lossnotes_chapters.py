@@ -50,6 +50,7 @@ class Block(SphinxDirective):
 
     def run(self):
         self.assert_has_content()
+        self.env.note_dependency(__file__)
         # Folded by `FoldSolutions`, as proofs and solutions are.
         box = nodes.admonition("", classes=[self.kind, "dropdown"] if self.folded else [self.kind])
         self.set_source_info(box)
