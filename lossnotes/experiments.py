@@ -1,9 +1,11 @@
 """Real data and real training runs for the chapters. Needs the extra ``lossnotes[book]``."""
 
 import functools
+import json
 import re
 from collections import Counter
 from importlib import resources
+from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -370,3 +372,230 @@ def accuracy(model, data):
     {'accuracy': 0.5}
     """
     return {"accuracy": (model(data.x_test).argmax(1) == data.y_test).double().mean().item()}
+
+
+class Tuned(NamedTuple):
+    """What `tune` chose, and how the models that it chose did on the test part."""
+
+    lr: float  #: The learning rate.
+    steps: int  #: After how many steps the training was stopped.
+    validation: torch.Tensor  #: Means over the runs that both were chosen by, for each rate and each step, (rates, K).
+    test: dict  #: For each name what was measured on the test part, a float64 tensor of shape (runs,), on the CPU.
+    models: list  #: The models, one a run.
+    at_edge: bool  #: The rate is the smallest or the largest of several, so that a better one may lie beyond.
+
+
+def tune(
+    model,
+    loss,
+    data,
+    *,
+    rates,
+    measure=accuracy,
+    by=None,
+    best="highest",
+    seeds=range(20),
+    steps=300,
+    every=20,
+    share=0.2,
+    **settings,
+):
+    """Train with the learning rate and the number of steps that suit this loss, and measure the result on the test part once.
+
+    Each run sets a part of its training examples aside, for validation. Every rate is tried on all runs and measured there
+    on the way; the pair of rate and step that is best on average is kept, of equals the earlier in the list and in time. Only
+    then are the models of that rate and step measured on the test part. Two losses that are tuned with the same seeds see the
+    same examples, begin with the same weights and draw the same batches: compare them with `gap`.
+
+    Parameters
+    ----------
+    model, loss, data
+        As in `train`.
+    rates : sequence of float
+        Learning rates to choose from.
+    measure : callable
+        As in `train`. It has to look at ``data.x_test`` and ``data.y_test``, which hold the validation part until the choice
+        is made.
+    by : str, optional
+        The name of the measurement to choose by; the first one unless given.
+    best : {"highest", "lowest"}
+        Which value of it is best.
+    seeds : iterable of int
+        One run each.
+    steps, every : int
+        The largest number of steps, and after how many each to measure.
+    share : float
+        How much of the training part is for validation.
+    **settings
+        `batch` and `optimizer`, as in `train`.
+
+    Returns
+    -------
+    Tuned
+
+    Raises
+    ------
+    ValueError
+        `best` is neither of the two.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> from lossnotes import experiments
+    >>> found = experiments.tune(lambda: torch.nn.Linear(64, 10), ln.cross_entropy, experiments.digits, rates=(0.01, 0.1, 1),
+    ...                          seeds=range(3), steps=100)
+    >>> found.lr, bool((found.test["accuracy"] > 0.85).all())
+    (1, True)
+    """
+    _checks.is_one_of("tune", "best", best, ("highest", "lowest"))
+    rates, seeds = list(rates), list(seeds)
+    parts = {seed: _set_aside(data(seed=seed), share, seed) for seed in seeds}
+
+    def run(lr, steps, measure):
+        def validation(*, seed):
+            return parts[seed][0]
+
+        return train(model, loss, validation, seeds=seeds, steps=steps, lr=lr, measure=measure, every=every, **settings)
+
+    tried = [run(lr, steps, measure).curves for lr in rates]
+    by = next(iter(tried[0])) if by is None else by
+    validation = torch.stack([curves[by].mean(0) for curves in tried])
+    # A run that diverged is worse than any other.
+    worst = -torch.inf if best == "highest" else torch.inf
+    values = validation.nan_to_num(nan=worst, posinf=worst, neginf=worst)
+    rate, step = divmod(int(values.argmax() if best == "highest" else values.argmin()), values.shape[1])
+    lr, steps = rates[rate], step * every
+
+    models = run(lr, steps, None).models
+    with torch.no_grad():
+        seen = [measure(net, parts[seed][1]) for net, seed in zip(models, seeds)]
+    test = {name: torch.tensor([float(of[name]) for of in seen], dtype=torch.float64) for name in seen[0]}
+    at_edge = len(rates) > 1 and lr in (min(rates), max(rates))
+    return Tuned(lr, steps, validation, test, models, at_edge)
+
+
+def _set_aside(data, share, seed):
+    """The data with a part of the training examples in place of the test part, and the data without these examples."""
+    order = torch.randperm(len(data.x), generator=torch.Generator().manual_seed(seed + 1_000_003)).to(data.x.device)
+    aside, rest = order[: round(share * len(order))], order[round(share * len(order)) :]
+    x, y = data.x[rest], data.y[rest]
+    return Data(x, y, data.x[aside], data.y[aside]), Data(x, y, data.x_test, data.y_test)
+
+
+class Gap(NamedTuple):
+    """By how much one measurement exceeds another, over pairs of runs."""
+
+    mean: float  #: The mean difference.
+    error: float  #: Its standard error.
+    pairs: int  #: How many pairs.
+
+    @property
+    def is_tie(self):
+        """Whether the mean is less than two standard errors from 0."""
+        return abs(self.mean) <= 2 * self.error
+
+    def __str__(self):
+        return f"{self.mean:+.4f} ± {self.error:.4f} ({self.pairs} pairs)"
+
+
+def gap(a, b):
+    r"""The paired difference of two measurements, with its standard error.
+
+    With :math:`d_n = a_n - b_n` for the runs of the same seed, the mean :math:`\bar d` and its standard error
+    :math:`\sqrt{\sum_n (d_n - \bar d)^2 / (N (N - 1))}`. What the two runs of a pair share (a hard test part, lucky weights)
+    cancels. The error is about other seeds on the same data set, and says nothing of other data sets.
+
+    Parameters
+    ----------
+    a, b : tensor or sequence of float, shape (runs,)
+        Run by run of the same seeds, at least two.
+
+    Returns
+    -------
+    Gap
+        It prints as ``mean ± error (pairs)``.
+
+    Raises
+    ------
+    ValueError
+        There are not two pairs, or not equally many values on both sides.
+
+    Examples
+    --------
+    >>> from lossnotes import experiments
+    >>> print(experiments.gap([0.93, 0.95, 0.94], [0.92, 0.93, 0.92]))
+    +0.0167 ± 0.0033 (3 pairs)
+    """
+    a, b = (torch.as_tensor(v, dtype=torch.float64) for v in (a, b))
+    if a.dim() != 1 or a.shape != b.shape or len(a) < 2:
+        raise ValueError(
+            f"gap: a has shape {tuple(a.shape)} and b {tuple(b.shape)}; expected one value a run, of two or more runs. "
+            "Try the test values of two calls of tune with the same seeds."
+        )
+    d = a - b
+    return Gap(d.mean().item(), (d.std() / len(d) ** 0.5).item(), len(d))
+
+
+STORED = Path(__file__).with_name("stored")
+
+
+def store(name, *, recipe, seeds, results):
+    """Keep what a long experiment found, for a chapter to draw. The scripts in ``book/experiments`` call this.
+
+    Parameters
+    ----------
+    name : str
+        Of the script, and of the file.
+    recipe : dict
+        The settings that one needs to repeat a run.
+    seeds : iterable of int
+        One a run.
+    results : dict
+        Numbers, lists, tensors, or dicts of them. They are stored with six figures.
+    """
+    STORED.mkdir(exist_ok=True)
+    kept = {"recipe": recipe, "seeds": list(seeds), "results": _rounded(results)}
+    (STORED / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+
+
+def stored(name):
+    """What a long experiment found: its recipe, its seeds, and the results as `store` got them, lists as float64 tensors.
+
+    Parameters
+    ----------
+    name : str
+        Of the script in ``book/experiments``.
+
+    Returns
+    -------
+    dict
+        With the keys ``"recipe"``, ``"seeds"`` and ``"results"``.
+
+    Raises
+    ------
+    ValueError
+        Nothing is stored under that name.
+    """
+    names = sorted(path.stem for path in STORED.glob("*.json"))
+    if name not in names:
+        raise ValueError(
+            f"stored: nothing is stored under {name!r}; expected one of {names}. "
+            f"Try python book/experiments/{name}.py, which stores it."
+        )
+    kept = json.loads((STORED / f"{name}.json").read_text("utf-8"))
+    return kept | {"results": _as_tensors(kept["results"])}
+
+
+def _rounded(value):
+    if isinstance(value, dict):
+        return {str(key): _rounded(v) for key, v in value.items()}
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, (list, tuple)):
+        return [_rounded(v) for v in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+def _as_tensors(value):
+    if isinstance(value, dict):
+        return {key: _as_tensors(v) for key, v in value.items()}
+    return torch.tensor(value, dtype=torch.float64) if isinstance(value, list) else value

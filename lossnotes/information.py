@@ -54,7 +54,7 @@ def information_content(p, *, base=math.e):
     given = p
     (p,) = _checks.as_floating(fn, p=p)
     _checks.is_number_above(fn, "base", base, 1)
-    _checks.are_probabilities(fn, "p", p, given=given)
+    _checks.are_probabilities(fn, "p", p, dim=None, given=given)
     return (0 - _log(wide(p), base)).to(p.dtype)  # 0 - x and not -x, so that certainty prints as 0, not as -0
 
 

@@ -1,4 +1,4 @@
-"""The book's figure style, and its palette: the same colour for the same thing in every chapter.
+"""The book's figure style, and its palette: the same colour for the same thing in every chapter. Its tables and its blanks.
 
 Needs the extra ``lossnotes[book]``.
 """
@@ -60,3 +60,151 @@ def spread(ax, x, runs, color, style="-"):
     """The mean of several runs as a line, and from the lowest to the highest of them as a band. `runs` has shape (runs, x)."""
     ax.fill_between(x, runs.min(0).values, runs.max(0).values, color=color, alpha=0.2, lw=0)
     return ax.plot(x, runs.mean(0), style, color=color)
+
+
+def table(rows, headers, *, digits=3):
+    """Show a table: as HTML in a notebook, as text elsewhere.
+
+    Parameters
+    ----------
+    rows : iterable of sequences
+        The cells: strings, numbers or one-element tensors. None leaves a cell empty.
+    headers : sequence of str
+        The names of the columns.
+    digits : int or sequence of int
+        Figures behind the point, one number for all columns or one for each. Whole numbers and strings stay as they are.
+
+    Examples
+    --------
+    >>> from lossnotes import plots
+    >>> plots.table([["fair", 0.5, 1], ["loaded", 0.125, 3]], ["coin", "p", "bits"])
+    coin        p    bits
+    ------  -----  ------
+    fair    0.500       1
+    loaded  0.125       3
+    """
+    rows = [list(row) for row in rows]
+    digits = [digits] * len(headers) if isinstance(digits, int) else digits
+    numeric = [any(_looks_like_a_number(row[i]) for row in rows) for i in range(len(headers))]
+    shown = _Table(
+        [[_cell(value, places) for value, places in zip(row, digits, strict=True)] for row in rows],
+        list(headers),
+        ["right" if n else "left" for n in numeric],
+    )
+    if _in_a_notebook():
+        from IPython.display import display
+
+        display(shown)
+    else:
+        print(shown)
+
+
+class _Table:
+    def __init__(self, rows, headers, align):
+        self.options = {"headers": headers, "colalign": align, "headersalign": align, "disable_numparse": True}
+        self.rows = rows
+
+    def _write(self, form):
+        from tabulate import tabulate
+
+        return tabulate(self.rows, tablefmt=form, **self.options)
+
+    def __repr__(self):
+        return self._write("simple")
+
+    def _repr_html_(self):
+        return self._write("html").replace("<table>", '<table class="table">', 1)
+
+
+def _number(value):
+    """The value as a Python number, or None where it is none."""
+    if hasattr(value, "item"):
+        value = value.item()
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _looks_like_a_number(value):
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _cell(value, digits):
+    number = _number(value)
+    if isinstance(number, float):
+        text = f"{number:.{digits}f}"
+        return text.lstrip("-") if float(text) == 0 else text  # no -0.00
+    return "" if value is None else str(value if number is None else number)
+
+
+def _in_a_notebook():
+    import sys
+
+    ipython = sys.modules.get("IPython")
+    return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
+
+
+def report(name, answer, target, *, tolerance=None):
+    """Say whether the reader's answer to a blank is right. Before there is one, say so, and go on.
+
+    Parameters
+    ----------
+    name : str
+        What was asked for.
+    answer : number, one-element tensor, sequence of numbers, or str
+        ``...`` or None, as in a blank or from a function that is one, is no answer yet.
+    target : number, sequence of numbers, or str
+        What is right, written with as many figures as the answer has to have.
+    tolerance : float, optional
+        How far the answer may lie from the target. Unless given, they have to agree when both are rounded to the figures of
+        the target.
+
+    Examples
+    --------
+    >>> from lossnotes import plots
+    >>> plots.report("average bill", ..., target=0.92)
+    average bill: not written yet
+    >>> plots.report("average bill", 0.9163, target=0.92)
+    average bill: yours 0.92, target 0.92: right
+    >>> plots.report("average bill", 0.35, target=0.92)
+    average bill: yours 0.35, target 0.92: not yet
+    """
+    if answer is None or answer is ...:
+        print(f"{name}: not written yet")
+        return
+    answers, targets = _list(answer), _list(target)
+    pairs = zip(answers, targets)
+    right = len(answers) == len(targets) and all(_agree(a, t, tolerance) for a, t in pairs)
+    digits = max(map(_figures, targets), default=0)
+
+    def written(values):
+        return ", ".join(_cell(value, digits) for value in values)
+
+    while not right and written(answers) == written(targets) and digits < 6:  # show where they differ
+        digits += 1
+    yours, wanted = written(answers), written(targets)
+    print(f"{name}: yours {yours}, target {wanted}: {'right' if right else 'not yet'}")
+
+
+def _list(value):
+    value = value.tolist() if hasattr(value, "tolist") else value
+    return [*value] if isinstance(value, (list, tuple)) else [value]
+
+
+def _figures(target):
+    """How many figures it has behind the point, up to six."""
+    number = _number(target)
+    if not isinstance(number, float):
+        return 0
+    return len(f"{number:.6f}".rstrip("0").partition(".")[2])
+
+
+def _agree(answer, target, tolerance):
+    a, t = _number(answer), _number(target)
+    if a is None or t is None:
+        return answer == target
+    if tolerance is None:
+        tolerance = 0.51 * 10 ** -_figures(t) if isinstance(t, float) else 1e-6
+    return a == t or abs(a - t) <= tolerance

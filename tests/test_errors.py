@@ -250,8 +250,43 @@ BAD_CALLS = [
     (
         lambda: ln.information_content(-0.25),
         ValueError,
-        "information_content: p is -0.25; a probability lies in [0, 1]. Try torch.softmax(p, dim=-1) with"
-        " p = torch.tensor(p), if these are scores.",
+        "information_content: p is -0.25; a probability lies in [0, 1]. Try torch.sigmoid(p) with p = "
+        "torch.tensor(p), if this is a score.",
+    ),
+    (
+        lambda: ln.information_content(11.97),
+        ValueError,
+        "information_content: p is 11.97; a probability lies in [0, 1]. Try p / 100 with p = "
+        "torch.tensor(p), if this is a percentage.",
+    ),
+    (
+        lambda: ln.information_content([100.5]),
+        ValueError,
+        "information_content: p[0] is 100.5; a probability lies in [0, 1]. Try 1 / p with p = "
+        "torch.tensor(p), if it happens once in so many times.",
+    ),
+    (
+        lambda: ln.information_content([-0.25, 0.5]),
+        ValueError,
+        "information_content: p[0] is -0.25; a probability lies in [0, 1]. Try torch.softmax(p, dim=-1) "
+        "with p = torch.tensor(p), if these are scores.",
+    ),
+    (
+        lambda: ln.information_content(torch.tensor(1.00005, dtype=torch.float64)),
+        ValueError,
+        f"information_content: p is 1 + 5e-05; {IN_01} p.clamp(0, 1) if this is rounding.",
+    ),
+    (
+        lambda: ln.information_content(NAN),
+        ValueError,
+        "information_content: p is nan; a probability lies in [0, 1]. Try p.isnan().nonzero() with p = "
+        "torch.tensor(p), to find where NaN comes in.",
+    ),
+    (
+        lambda: ln.entropy([3.0]),
+        ValueError,
+        "entropy: p[0] is 3; a probability lies in [0, 1]. Try p / p.sum(dim=-1, keepdim=True) with p = "
+        "torch.tensor(p), if these are counts.",
     ),
     (
         lambda: ln.entropy([[0.5, 0.5], [-1.5, 2.5]]),
@@ -431,6 +466,15 @@ def test_the_fix_works(fn, inputs, options):
     fix = re.search(r"Try (.+?)(?: (?:if|for) .+)?\.$", str(caught.value))[1]
     name = next(name for name in inputs if re.search(rf"\b{name}\b", fix))
     fn(**inputs | {name: eval(fix, {"torch": torch, **inputs})}, **options)
+
+
+@pytest.mark.parametrize("wrong", [11.97, 100.0, 101.0, -3.0])
+def test_no_fix_makes_a_lone_event_certain(wrong):
+    p = torch.tensor(wrong, dtype=torch.float64)
+    with pytest.raises(ValueError) as caught:
+        ln.information_content(p)
+    right = eval(re.search(r"Try (.+?) if .+\.$", str(caught.value))[1], {"torch": torch, "p": p})
+    assert 0 <= right <= 1 and (wrong == 100 or ln.information_content(right) > 0)
 
 
 @pytest.mark.parametrize(

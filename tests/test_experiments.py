@@ -153,3 +153,85 @@ def test_batches_are_of_the_size_asked_for():
 
     experiments.train(linear, loss, experiments.digits, seeds=(0,), steps=3, batch=17)
     assert seen == [17, 17, 17]
+
+
+def tune(**settings):
+    settings = dict(rates=(1e-9, 0.3, torch.inf), seeds=(1, 2), steps=40, every=20) | settings
+    return experiments.tune(linear, ln.cross_entropy, experiments.digits, **settings)
+
+
+def held_out_loss(model, data):
+    return {"loss": ln.cross_entropy(model(data.x_test), data.y_test)}
+
+
+def test_tuning_chooses_the_best_rate_and_step_of_the_validation_part():
+    found = tune()
+    assert found.lr == 0.3 and not found.at_edge and found.validation.shape == (3, 3)
+    assert found.validation[1].max() == found.validation.max() and found.steps == 20 * int(found.validation[1].argmax())
+    assert found.test["accuracy"].shape == (2,) and len(found.models) == 2
+    assert tune(rates=(1e-9, 0.3)).at_edge and not tune(rates=(0.3,)).at_edge
+
+
+def test_tuning_can_choose_the_lowest_and_a_divergence_is_worst():
+    found = tune(measure=held_out_loss, best="lowest", rates=(0.3, torch.inf))
+    assert found.lr == 0.3 and not found.validation[1, 1:].isfinite().any()
+    assert found.validation[0].min() == found.validation[0, found.steps // 20]
+
+
+def test_tuning_chooses_by_the_measurement_that_is_named():
+    def measure(model, data):
+        return experiments.accuracy(model, data) | held_out_loss(model, data)
+
+    found = tune(measure=measure, by="loss", best="highest")  # the worst, that is
+    assert found.steps == 0 and set(found.test) == {"accuracy", "loss"}
+
+
+def test_tuning_says_what_can_be_best():
+    with pytest.raises(ValueError) as error:
+        tune(best="max")
+    assert str(error.value) == "tune: best is 'max'; expected one of 'highest', 'lowest'. Try best='highest'."
+
+
+def test_the_test_part_is_measured_once_and_no_run_trains_on_it_or_on_the_validation_part():
+    seen, drawn = [], []
+
+    def data(*, seed):
+        drawn.append(experiments.digits(seed=seed, device="cpu"))
+        return drawn[-1]
+
+    def measure(model, data):
+        seen.append(data)
+        return experiments.accuracy(model, data)
+
+    experiments.tune(linear, ln.cross_entropy, data, rates=(0.1, 0.2), measure=measure, seeds=(4,), steps=40, every=20)
+    (full,) = drawn
+    *on_validation, last = seen
+    assert len(on_validation) == 2 * 3 and all(torch.equal(at.x_test, seen[0].x_test) for at in on_validation)
+    assert torch.equal(last.x_test, full.x_test) and torch.equal(last.y_test, full.y_test)
+    assert all(torch.equal(at.x, seen[0].x) for at in seen)
+    assert len(torch.cat([seen[0].x, seen[0].x_test, full.x_test]).unique(dim=0)) == 1797  # no digit is in two parts
+
+
+def test_gap_is_paired():
+    difference = experiments.gap([0.9, 0.8, 0.7], torch.tensor([0.89, 0.77, 0.68]))
+    assert difference.mean == pytest.approx(0.02) and difference.error == pytest.approx(0.01 / 3**0.5)
+    assert difference.pairs == 3 and not difference.is_tie and str(difference) == "+0.0200 ± 0.0058 (3 pairs)"
+    assert experiments.gap([0.9, 0.8], [0.8, 0.9]).is_tie and experiments.gap([1.0, 2.0], [1.0, 2.0]).is_tie
+
+
+@pytest.mark.parametrize(("a", "b"), [([1.0], [1.0]), ([1.0, 2.0], [1.0]), ([[1.0, 2.0]], [[1.0, 2.0]])])
+def test_gap_needs_pairs(a, b):
+    with pytest.raises(ValueError, match="gap: a has shape .* Try the test values"):
+        experiments.gap(a, b)
+
+
+def test_what_is_stored_comes_back(tmp_path, monkeypatch):
+    monkeypatch.setattr(experiments, "STORED", tmp_path / "stored")
+    results = {"a": torch.tensor([1 / 3, 2.0], dtype=torch.float64), "b": {"n": 3, 7: [[1, 2]]}, "c": 1 / 3, "d": "x"}
+    experiments.store("mine", recipe={"lr": 0.1}, seeds=range(2), results=results)
+    kept = experiments.stored("mine")
+    assert kept["recipe"] == {"lr": 0.1} and kept["seeds"] == [0, 1]
+    assert kept["results"]["a"].tolist() == [0.333333, 2.0] and kept["results"]["c"] == 0.333333
+    assert kept["results"]["b"]["n"] == 3 and kept["results"]["b"]["7"].tolist() == [[1, 2]] and kept["results"]["d"] == "x"
+    with pytest.raises(ValueError, match="under 'yours'; expected one of .'mine'.. Try python book/experiments/yours.py"):
+        experiments.stored("yours")

