@@ -81,7 +81,7 @@ def run(call, rounds=3):
 
 
 def tensors(arguments):
-    return {name: torch.tensor(x) if isinstance(x, list) else x for name, x in arguments.items()}
+    return {name: torch.tensor(x) if isinstance(x, list | float) else x for name, x in arguments.items()}
 
 
 def numbers(arguments):
