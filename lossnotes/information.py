@@ -273,8 +273,9 @@ def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
 
 def divergence_from_the_middle(x, y, dim, base):
     p, q = widest(x), widest(y)
-    both = p + q  # twice the middle; half of the smallest number would be 0
-    log_of_middle = _log_or_0(both, base) - math.log(2, base)
+    middle = (p + q) / 2
+    middle = torch.where(middle > 0, middle, p + q)  # half of the smallest number is 0
+    log_of_middle = _log_or_0(middle, base)
     terms = p * (_log_or_0(p, base) - log_of_middle) + q * (_log_or_0(q, base) - log_of_middle)
     return (_near_the_middle(terms, p.detach(), q.detach(), base).sum(dim) / 2).to(x.dtype)
 
