@@ -17,10 +17,14 @@ from lossnotes.check._grade.sheet import SheetError, load, of_names, shipped
 from lossnotes.check._grade.submission import TOTAL
 from lossnotes.check._report import Report
 
+# By the wall, and whether the kernel gave namespaces.
 WALLS = {
-    "process": "Each submission ran in a process of its own: that protects the grades. To protect this machine, see --sandbox.",
-    "sandbox": "Each submission ran in bubblewrap: no network, read-only, none of your files.",
-    "container": "Each submission ran in a container: no network, read-only, nobody's rights.",
+    ("process", True): "Each submission ran in a process of its own, without a network, other processes or this package's files. "
+    "That protects the grades; what it may read of yours, and write, only --sandbox or --container says.",
+    ("process", False): "Each submission ran in a process of its own with your rights: that protects the grades against mistakes. "
+    "This system has no namespaces for more; against malice, try --container.",
+    ("sandbox", True): "Each submission ran in bubblewrap: no network, read-only, none of your files.",
+    ("container", True): "Each submission ran in a container: no network, read-only, nobody's rights.",
 }
 
 
@@ -111,13 +115,15 @@ def _shadows():
 def _launcher(asked):
     """Makes what starts the processes."""
     allowed = list(filter(None, asked.allow.split(",")))
+    # Where the answers are, and the other submissions.
+    hidden = [path if path.is_dir() else path.parent for path in asked.path] + ([] if allowed else [walls.PACKAGE])
     if asked.container:
         return lambda: process.Fresh("container", walls.container(asked.container, allowed))
     if asked.sandbox:
         return lambda: process.Fresh("sandbox", walls.sandbox(allowed))
     if asked.fresh or not hasattr(os, "fork"):
-        return lambda: process.Fresh("process", process.plain)
-    return process.Warm
+        return lambda: process.Fresh("process", process.plain, hidden)
+    return lambda: process.Warm(hidden)
 
 
 def _grade_all(asked, sheet, submissions):
@@ -157,7 +163,7 @@ def _write(asked, sheet, results):
         _print(results[0])
     else:
         print(summary.text(results, sheet))
-    said = {WALLS[result["wall"]] for result in results if result["wall"] in WALLS}
+    said = {WALLS[result["wall"], result["alone"]] for result in results if result["wall"]}
     print("", *sorted(said), sep="\n")
 
 

@@ -1,17 +1,21 @@
 """What a process may take, before it runs a line of a student's: on Linux all of it, elsewhere what there is.
 
-A process group of its own; limits on processor time, memory, files and processes; nothing of the environment; where the kernel
-gives them, namespaces without other processes and without a network; and where the grader is root, nobody's rights.
+A process group of its own; limits on processor time, memory, files and processes; nothing of the environment; no other program;
+where the kernel gives them, namespaces without other processes, without a network, and without the folders that are hidden; and
+where the grader is root, nobody's rights.
 """
 
 import ctypes
 import os
+import platform
 import signal
+import struct
 import sys
 
 NOBODY = 65534
-_NEW_PID, _NEW_NET, _NEW_IPC, _NEW_USER = 0x20000000, 0x40000000, 0x08000000, 0x10000000
-_PDEATHSIG, _DUMPABLE, _NO_NEW_PRIVS, _SUBREAPER = 1, 4, 38, 36
+_NEW_PID, _NEW_NET, _NEW_IPC, _NEW_USER, _NEW_MOUNTS = 0x20000000, 0x40000000, 0x08000000, 0x10000000, 0x00020000
+_PDEATHSIG, _DUMPABLE, _SECCOMP, _NO_NEW_PRIVS, _SUBREAPER = 1, 4, 22, 38, 36
+_BIND, _RECURSIVE, _PRIVATE = 0x1000, 0x4000, 0x40000
 
 
 def prctl(option, value):
@@ -29,8 +33,13 @@ def adopt():
     prctl(_SUBREAPER, 1)
 
 
-def confine(folder, seconds, memory, keep, walled=False):
-    """Shut this process in; `keep` are the file descriptors that stay open, and `walled` says that there is a wall already."""
+def confine(request, keep):
+    """Shut this process in, and say whether it is alone; `keep` are the file descriptors that stay open.
+
+    The request says ``folder``, where it works, ``seconds`` and ``memory``, which folders are ``hidden``, and whether it is
+    ``walled`` already.
+    """
+    folder = request["folder"]
     if os.getsid(0) != os.getpid():
         os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
@@ -45,31 +54,32 @@ def confine(folder, seconds, memory, keep, walled=False):
     os.environ.clear()
     os.environ.update(HOME=folder, TMPDIR=folder, PATH="/usr/bin:/bin", LANG="C.UTF-8", MPLBACKEND="Agg", OMP_NUM_THREADS="1")
     sys.path.insert(0, folder)
-    if not walled:
-        _namespaces()
-    _rlimits(seconds, memory)
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
+    alone = request.get("walled", False) or _namespaces(request["hidden"])
+    _rlimits(request["seconds"], request["memory"])
+    if hasattr(os, "geteuid") and os.geteuid() == 0 and not request.get("walled"):
         os.setgroups([])
         os.setresgid(NOBODY, NOBODY, NOBODY)
         os.setresuid(NOBODY, NOBODY, NOBODY)
     prctl(_NO_NEW_PRIVS, 1)
+    _no_programs()
     hide()
+    return alone
 
 
-def _namespaces():
+def _namespaces(hidden):
     """Alone: no other process to be seen or ended, no network; its end is the end of all it started. Where that is allowed."""
     if sys.platform != "linux":
-        return
+        return False
     libc = ctypes.CDLL(None, use_errno=True)
     prctl(_DUMPABLE, 1)  # or the files written below belong to root
     user, group = os.geteuid(), os.getegid()
-    own = _NEW_PID | _NEW_NET | _NEW_IPC
+    own = _NEW_PID | _NEW_NET | _NEW_IPC | _NEW_MOUNTS
     if user == 0:
         if libc.unshare(own):
-            return
+            return False
     else:
         if libc.unshare(own | _NEW_USER):
-            return
+            return False
         try:
             for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
                 with open(f"/proc/self/{name}", "w") as file:
@@ -85,6 +95,48 @@ def _namespaces():
             os.kill(os.getpid(), -code)
         os._exit(code if code >= 0 else 1)
     prctl(_PDEATHSIG, signal.SIGKILL)
+    libc.mount(None, b"/", None, _RECURSIVE | _PRIVATE, None)
+    if user == 0:
+        _reachable(libc)
+    for place in hidden:  # an empty folder over it
+        libc.mount(b"none", place.encode(), b"tmpfs", 0, b"size=4k,mode=555")
+    return True
+
+
+def _reachable(libc):
+    """Nobody has to read Python's own folders: where they lie in a closed one, as root's home is, that is replaced by them alone."""
+    places = {os.path.realpath(place) for place in (sys.prefix, sys.base_prefix, *sys.path) if os.path.isdir(place)}
+    closed = {}
+    for place in sorted(places):
+        parts = place.split("/")
+        for i in range(2, len(parts) + 1):
+            above = "/".join(parts[:i])
+            if not os.stat(above).st_mode & 1:
+                closed.setdefault(above, []).append((place, os.open(place, os.O_PATH)))
+                break
+    for above, inside in closed.items():
+        libc.mount(b"none", above.encode(), b"tmpfs", 0, b"size=1m,mode=755")
+        for place, fd in inside:
+            os.makedirs(place, exist_ok=True)
+            libc.mount(f"/proc/self/fd/{fd}".encode(), place.encode(), None, _BIND | _RECURSIVE, None)
+            os.close(fd)
+
+
+def _no_programs():
+    """Refuse to start another program: one with a Python of its own would stand outside of the fence."""
+    calls = {"x86_64": (0xC000003E, (59, 322)), "aarch64": (0xC00000B7, (221, 281))}
+    if sys.platform != "linux" or platform.machine() not in calls:
+        return
+    machine, numbers = calls[platform.machine()]
+    load, equal, above, give = 0x20, 0x15, 0x35, 0x06  # the words of the kernel's filters
+    allow, refuse = 0x7FFF0000, 0x00050000 | 1
+    # Another machine's calls, and on x86 those of its other interface, are refused with the rest.
+    rules = [(load, 0, 0, 4), (equal, 0, 4, machine), (load, 0, 0, 0), (above, 2, 0, 0x40000000)]
+    rules += [(equal, 1, 0, numbers[0]), (equal, 0, 1, numbers[1]), (give, 0, 0, refuse), (give, 0, 0, allow)]
+    code = b"".join(struct.pack("HBBI", *rule) for rule in rules)
+    buffer = ctypes.create_string_buffer(code)
+    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(rules), ctypes.addressof(buffer)))
+    ctypes.CDLL(None).prctl(_SECCOMP, 2, program, 0, 0)
 
 
 def _rlimits(seconds, memory):

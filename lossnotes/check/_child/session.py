@@ -3,7 +3,6 @@
 import ast
 import asyncio
 import base64
-import contextlib
 import difflib
 import functools
 import inspect
@@ -30,7 +29,7 @@ class Session:
     def __init__(self, tell=lambda message: None):
         self.tell, self.functions, self.files, self.calls = tell, {}, {}, 0
         self.errors, self.notes, self.last = [], [], None
-        self.fence = contextlib.nullcontext
+        self.fence = None
 
     def answer(self, request):
         return getattr(self, f"_{request['do']}")(request)
@@ -124,8 +123,7 @@ class Session:
         torch.manual_seed(self.calls)  # another seed for each call, so that what is random shows
         self.last = None
         try:
-            with self.fence():
-                value = self.functions[request["name"]](*args, **options)
+            value = self.functions[request["name"]](*args, **options)
         except BaseException as error:
             return {"error": described(error, self._file(request["name"])) or "an error", "kind": clean(type(error).__name__, 60)}
         changed = [i for i, x in enumerate(before) if isinstance(x, torch.Tensor) and not _same(x, args[i])]

@@ -5,6 +5,9 @@ import sys
 import types
 
 
+TOPICS = ("information", "scores", "classification", "regression", "hinge", "focal")
+
+
 class Waiting:
     """What `ln.check` gives while a submission is graded: not passed, so that no experiment starts; it is judged later."""
 
@@ -29,9 +32,9 @@ class _Library(types.ModuleType):
         self.__dict__["_real"] = real
 
     def __getattr__(self, name):
-        if name.startswith("__"):
+        if name.startswith("_") or self._real is not None and name in TOPICS:  # then it is imported as a module
             raise AttributeError(name)
-        return self._real(name) or refusing(f"{self.__name__}.{name}", name)
+        return self._real and self._real(name) or refusing(f"{self.__name__}.{name}", name)
 
 
 def refusing(full, name):
@@ -48,20 +51,18 @@ def install(allowed, folder):
     """Put it in the place of `lossnotes`. What is `allowed` is the real one, read from `folder`."""
 
     def real(name):
-        if name not in allowed or folder is None:
-            return None
-        for topic in ("information", "scores", "classification", "regression", "hinge", "focal"):
+        for topic in TOPICS if name in allowed else ():
             found = getattr(importlib.import_module(f"lossnotes.{topic}"), name, None)
             if found is not None:
                 return found
         return None
 
-    library = _Library("lossnotes", real)
+    library = _Library("lossnotes", real if allowed else None)
     library.check = check
-    library.__dict__["__path__"] = [folder] if allowed and folder else []
+    library.__dict__["__path__"] = [folder] if allowed else []
     sys.modules["lossnotes"] = library
     for part in ("check", "experiments", "naive", "plots"):
-        sys.modules[f"lossnotes.{part}"] = _Library(f"lossnotes.{part}", lambda name: None)
+        sys.modules[f"lossnotes.{part}"] = _Library(f"lossnotes.{part}", None)
         if part != "check":
             setattr(library, part, sys.modules[f"lossnotes.{part}"])
     sys.modules["lossnotes.check"].check = check

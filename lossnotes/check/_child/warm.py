@@ -55,9 +55,9 @@ def fork(control):
 def _work(control, fd, request):
     try:
         control.detach()
-        limits.confine(request["folder"], request["seconds"], request["memory"], [fd])
+        alone = limits.confine(request, [fd])
         with socket.socket(fileno=fd) as own, own.makefile("rb") as read, own.makefile("wb") as write:
-            serve(read, write)
+            serve(read, write, alone)
     finally:
         os._exit(0)
 
@@ -66,11 +66,9 @@ def once(request):
     """Serve one submission on the standard input and output, and end."""
     read, write = os.dup(0), os.dup(1)
     preload()
-    limits.confine(request["folder"], request["seconds"], request["memory"], [read, write], request["walled"])
+    alone = limits.confine(request, [read, write])
     with open(read, "rb") as requests, open(write, "wb") as answers:
-        answers.write(b'{"ready": true}\n')
-        answers.flush()
-        serve(requests, answers)
+        serve(requests, answers, alone)
 
 
 def main(arguments):

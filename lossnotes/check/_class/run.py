@@ -71,4 +71,4 @@ def run(submissions, sheet, launcher, store, *, seed, allowed, seconds, jobs):
 def _failed(error):
     said = f"the checker failed: {type(error).__name__}: {error}"
     about = {"passed": False, "points": 0.0, "possible": 0.0, "exercises": {}, "worth": {}, "reports": [], "notes": []}
-    return about | {"errors": [said], "failed": True, "seed": None, "wall": "", "seconds": 0.0}
+    return about | {"errors": [said], "failed": True, "seed": None, "wall": "", "alone": False, "seconds": 0.0}

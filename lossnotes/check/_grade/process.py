@@ -33,7 +33,7 @@ class Connection:
 
     def __init__(self, sock, close):
         self.sock, self._close, self.number = sock, close, 0
-        self.lines = queue.Queue(maxsize=64)  # a flood waits in the pipe
+        self.lines = queue.Queue(maxsize=4)  # a flood waits in the pipe
         threading.Thread(target=self._read, args=(sock.makefile("rb"),), daemon=True).start()
 
     def _read(self, file):
@@ -87,15 +87,15 @@ class Warm:
 
     wall = "process"
 
-    def __init__(self):
-        self.process = None
+    def __init__(self, hidden=()):
+        self.process, self.alone, self.hidden = None, False, _hideable(hidden)
 
     def connect(self, folder, seconds):
         """A child for one submission. A submission before may have ended this process: then there is another one."""
         for attempt in (1, 2):
             try:
                 return self._fork(folder, seconds)
-            except (OSError, EOFError) as error:
+            except (OSError, EOFError, Ended) as error:
                 self.close()
                 if attempt == 2:
                     raise Broken(f"{sys.executable} cannot start a process with torch ({error})") from error
@@ -104,11 +104,13 @@ class Warm:
         if self.process is None:
             self._start()
         ours, theirs = socket.socketpair()
-        request = {"do": "fork", "folder": str(folder), "seconds": seconds, "memory": MEMORY}
+        request = {"do": "fork", "folder": str(folder), "seconds": seconds, "memory": MEMORY, "hidden": self.hidden}
         with theirs:
             socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
         pid = json.loads(self._reply(10))["pid"]
-        return Connection(ours, lambda: self._end(pid))
+        connection = Connection(ours, lambda: self._end(pid))
+        self.alone = _first(connection, 20)
+        return connection
 
     def _start(self):
         self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -144,12 +146,13 @@ class Fresh:
     `command` makes of a folder the command, what the folder is called inside, and a function that ends what the command began.
     """
 
-    def __init__(self, wall, command):
-        self.wall, self.command = wall, command
+    def __init__(self, wall, command, hidden=()):
+        self.wall, self.command, self.alone, self.hidden = wall, command, False, _hideable(hidden)
 
     def connect(self, folder, seconds):
         command, inside, end = self.command(folder)
-        request = {"folder": inside, "seconds": seconds, "memory": MEMORY, "walled": self.wall != "process"}
+        request = {"folder": inside, "seconds": seconds, "memory": MEMORY, "hidden": self.hidden}
+        request["walled"] = self.wall != "process"
         ours, theirs = socket.socketpair()
         with theirs, tempfile.TemporaryFile() as said:
             process = subprocess.Popen(
@@ -168,7 +171,7 @@ class Fresh:
             connection = Connection(ours, close)
             theirs.close()
             try:
-                connection.next(time.monotonic() + START, START)
+                self.alone = _first(connection, START)
             except Ended as error:
                 connection.close()
                 said.seek(0)
@@ -178,6 +181,18 @@ class Fresh:
 
     def close(self):
         """Nothing is kept."""
+
+
+def _first(connection, seconds):
+    """What a process says before it runs anything of a student's: whether it is alone."""
+    return connection.next(time.monotonic() + seconds, seconds).get("alone") is True
+
+
+def _hideable(places):
+    """Those that can be covered without covering Python itself, or the folder where a submission is run."""
+    needed = [Path(place).resolve() for place in (sys.prefix, sys.base_prefix, tempfile.gettempdir(), os.__file__)]
+    places = [Path(place).resolve() for place in places]
+    return [str(place) for place in places if place.is_dir() and not any(need.is_relative_to(place) for need in needed)]
 
 
 def plain(folder):

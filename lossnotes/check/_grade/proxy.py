@@ -82,9 +82,7 @@ def _value(data):
         return Foreign(clean(data["other"], 100))
     try:
         value = unpack(data)
-    except Nonsense:
-        return Foreign("thing that the checker cannot read")
-    except (KeyError, TypeError):
+    except (Nonsense, KeyError, TypeError, RuntimeError):
         return Foreign("thing that the checker cannot read")
     if callable(value) or isinstance(value, str):
         return Foreign("str" if isinstance(value, str) else "function")

@@ -24,7 +24,7 @@ LIBRARY = Path(__file__).parents[2]
 def grade(files, sheet, launcher, *, seed, allowed=(), seconds=TOTAL):
     """Reports and points of a submission, as a dict ready for JSON. `files` are pairs of a name and bytes."""
     started = time.monotonic()
-    with _folder(files) as folder:
+    with _folder(files, launcher.wall) as folder:
         attempt = _Attempt(files, sheet, launcher, frozenset(allowed), folder, Clock(seconds))
         try:
             reports = attempt.reports(seed)
@@ -44,6 +44,7 @@ def grade(files, sheet, launcher, *, seed, allowed=(), seconds=TOTAL):
         "reports": [report.to_dict() for report in reports],
         "seed": seed,
         "wall": launcher.wall,
+        "alone": launcher.alone,
         "seconds": round(time.monotonic() - started, 2),
     }
 
@@ -53,13 +54,15 @@ def _points(report, sheet):
 
 
 @contextlib.contextmanager
-def _folder(files):
-    """An empty folder with copies of the submission's own modules, which the child may write to."""
+def _folder(files, wall):
+    """An empty folder with copies of the submission's own files, and readable for the user that runs them."""
     folder = Path(tempfile.mkdtemp(prefix="lossnotes-"))
     try:
         for name, raw in files:
             (folder / Path(name).name).write_bytes(raw)
-        if hasattr(os, "geteuid") and os.geteuid() == 0:
+        if wall != "process":
+            folder.chmod(0o755)
+        elif hasattr(os, "geteuid") and os.geteuid() == 0:
             for path in (folder, *folder.iterdir()):
                 os.chown(path, NOBODY, NOBODY)
         yield folder

@@ -25,7 +25,7 @@ def sandbox(allowed=()):
             binds += ["--ro-bind", str(PACKAGE), str(PACKAGE), "--tmpfs", str(CHILD.parent)]
         elif any(PACKAGE.is_relative_to(place) for place in places):
             binds += ["--tmpfs", str(PACKAGE)]
-        shut = ["--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+        shut = ["--unshare-all", "--uid", "65534", "--gid", "65534", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
         own = ["--setenv", "OMP_NUM_THREADS", "1", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", *binds]
         mine = ["--ro-bind", str(CHILD), "/grader", "--bind", str(folder), "/hw", "--chdir", "/hw"]
         return [shutil.which("bwrap"), *shut, *own, *mine, sys.executable, "-I", "/grader"], "/hw", lambda: None
