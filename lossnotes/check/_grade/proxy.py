@@ -7,7 +7,7 @@ from lossnotes.check._child.words import clean
 from lossnotes.check._grade.process import Ended
 from lossnotes.check._judge.outcome import Foreign, Outcome, Student
 
-CALL = 5.0  # seconds for one call
+CALL, FIRST = 5.0, 15.0  # seconds for one call, and for the first of a function, which may import what it needs
 
 
 class Clock:
@@ -29,15 +29,17 @@ class Remote(Student):
 
     def __init__(self, spec, signature, connection, clock):
         super().__init__(spec, signature)
-        self.connection, self.clock, self.over = connection, clock, ""
+        self.connection, self.clock, self.over, self.limit = connection, clock, "", FIRST
 
     def _ask(self, request):
         """The answer, or None: then `over` says why there will be no other."""
         if not self.over:
             try:
-                return self.connection.ask(request | {"name": self.spec.name}, self.clock.limit(CALL))
+                return self.connection.ask(request | {"name": self.spec.name}, self.clock.limit(self.limit))
             except Ended as error:
                 self.over = str(error)
+            finally:
+                self.limit = CALL
         return None
 
     def _outcome(self, answer):

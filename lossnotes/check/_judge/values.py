@@ -37,7 +37,7 @@ def values(student, name, cases, rules):
         expected = None if name == "mismatched shapes" else spec.reference(*case.args, **case.options)
         if not got and name in spec.options and name not in student.names and "unexpected keyword argument" in got.error:
             return not_taken(name, rules), False  # a decorator takes everything and hands it on
-        if not got and got.ended and name == "values" and _is_row(case) and cases[-1].args[0].ndim > 1:
+        if not got and got.ended and role == "value" and _is_row(case) and cases[-1].args[0].ndim > 1:
             put_off = put_off or (case, got, expected)  # an exercise on tables need not take a single row
             continue
         results.append((case, got))
@@ -52,7 +52,7 @@ def values(student, name, cases, rules):
     if failed is None:
         case, got, expected = put_off
         said = f"{shown(spec, case)} {came(got, expected)}"
-        student.notes.append(Line("a single row", False, said, "It does for tables. Along which dimension do you sum?", role="told"))
+        student.notes[:] = student.notes or [Line("a single row", False, said, "It does for tables. Along which dimension do you sum?", role="told")]
         return _anew(student, name, [c for c in cases if not _is_row(c)], rules, role)
     case, got, expected = put_off or failed
     mistakes, hints = diagnosis(spec, name, results)
