@@ -5,6 +5,7 @@ import json
 import pytest
 from grading import graded, report_of
 
+from lossnotes.check._grade import proxy
 from lossnotes.check._grade.sheet import load, of_names
 
 ENTROPY = of_names(["entropy"])
@@ -18,7 +19,7 @@ ATTACKS = {
     "4 a module of it": "import torch\ndef entropy(p):\n    from lossnotes.information import entropy as e\n    return e(p)\n",
     "4 torch's": "import torch\ndef entropy(p):\n    return torch.special.entr(p).sum(-1)\n",
     "4 its kernel": "import torch\ndef entropy(p):\n    return torch.ops.aten.special_entr.default(p).sum(-1)\n",
-    "4 scipy's": "import torch\ndef entropy(p):\n    import scipy.stats\n    return torch.tensor(scipy.stats.entropy(p.detach(), axis=-1))\n",
+    "4 scipy's": "import torch\ndef entropy(p):\n    import scipy.special\n    return torch.tensor(scipy.special.entr(p.detach())).sum(-1)\n",
     "5 the specs": "import sys\nfrom lossnotes.check._cases import specs\ndef entropy(p):\n    return specs()['entropy'].reference(p)\n",
     "6 frames": ZEROS + """
 import sys
@@ -89,6 +90,11 @@ def entropy(p):
     "memory": "def entropy(p):\n    x = []\n    while True:\n        x.append(bytearray(2**26))\n",
     "constants": "import torch\ndef entropy(p):\n    return p.new_tensor(0.5623)\n",
 }
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    monkeypatch.setattr(proxy, "FIRST", 3.0)
 
 
 @pytest.mark.parametrize("name", ATTACKS)

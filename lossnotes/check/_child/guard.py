@@ -29,7 +29,7 @@ OTHER_NAMES = {
 }
 # Kernels by the name that PyTorch's dispatcher has for them.
 _KERNELS = {"_softmax", "_log_softmax", "special_entr", "nll_loss_forward", "nll_loss2d_forward", "multi_margin_loss"}
-_KERNELS |= {"mse_loss", "binary_cross_entropy_with_logits", "logsumexp"}
+_KERNELS |= {"mse_loss", "binary_cross_entropy_with_logits", "logsumexp", "cross_entropy_loss"}
 _LATER = ("scipy.special", "scipy.stats", "scipy.spatial.distance", "sklearn.metrics")
 
 
@@ -54,7 +54,8 @@ class Fence:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a kernel is overridden
             for name in self.names & _KERNELS:
-                self.kernels.impl(name, refusing(f"torch.ops.aten.{name}", name), "CPU")
+                for key in ("CPU", "AutogradCPU"):
+                    self.kernels.impl(name, refusing(f"torch.ops.aten.{name}", name), key)
 
     def close(self, place):
         full = getattr(place, "__name__", type(place).__name__)
@@ -83,7 +84,7 @@ _ABSENT = object()
 def _places():
     functional = torch.nn.functional
     yield from (torch, torch.Tensor, functional, torch.special, torch.distributions, torch.distributions.kl)
-    yield from (torch.distributions.Categorical, torch._C._nn, torch._C._VariableFunctions, torch.ops.aten)
+    yield from (torch.distributions.Categorical, torch._C._nn, torch._C._VariableFunctions)
     for name in ("torch._refs", "torch._refs.nn.functional", "torch._refs.special", "torch._decomp.decompositions"):
         if name in sys.modules:
             yield sys.modules[name]

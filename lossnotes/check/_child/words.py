@@ -8,7 +8,7 @@ LONGEST = 200  # letters of a message
 
 def clean(text, longest=LONGEST):
     """One line of printable letters: a message may hold what steers a terminal."""
-    text = "".join(c if c.isprintable() else " " for c in " ".join(text.split()))
+    text = " ".join("".join(c if c.isprintable() else " " for c in text).split())
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
