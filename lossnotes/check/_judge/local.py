@@ -1,9 +1,9 @@
 """A function called where it is: in a notebook, at once, for learning. It may raise, print, ask for input or never end."""
 
+import _thread
 import builtins
 import contextlib
 import contextvars
-import dataclasses
 import inspect
 import io
 import itertools
@@ -72,47 +72,44 @@ def call(fn, *args, **options):
     pickled; a homework cell has neither. It stops itself: an exception thrown into a thread from outside can hit code in C++
     that does not survive it.
     """
-    outcome = Outcome()
+    outcome, done = Outcome(), threading.Event()
     until = [time.monotonic() + TIME_LIMIT]
 
-    def work():
-        # Runs in a copy of the caller's context, so that it can mark itself as being checked.
-        _checking.set(True)
-        trace = sys.gettrace()
+    def work():  # pragma: no cover - coverage cannot look into a thread that has another trace function
+        _checking.set(True)  # in a copy of the caller's context
         sys.settrace(_stopper(_file_of(fn), until))
         try:
             outcome.value = fn(*args, **options)
         except BaseException as error:  # also SystemExit and Stopped: nothing in here may end the check
-            sys.settrace(trace)
+            sys.settrace(None)
             outcome.error, outcome.kind = described(error, _file_of(fn)), type(error).__name__
         finally:
-            sys.settrace(trace)
+            sys.settrace(None)
+            done.set()
 
-    thread = threading.Thread(target=contextvars.copy_context().run, args=(work,), daemon=True)
     with _silence():
-        thread.start()
-        _join(thread, until)
-    if thread.is_alive() or outcome.kind == "Stopped":
+        # Not a `threading.Thread`: a debugger, or coverage, would set its trace function in there, and two do not go together.
+        _thread.start_new_thread(contextvars.copy_context().run, (work,))
+        _wait(done, until)
+    if not done.is_set() or outcome.kind == "Stopped":
         return Outcome(error=f"did not end within {TIME_LIMIT:g} second{'s' if TIME_LIMIT != 1 else ''}", kind="Stopped", ended=False)
-    return dataclasses.replace(outcome)
+    return outcome
 
 
-def _join(thread, until):
+def _wait(done, until):
     """Wait; longer while the call imports modules, which is not its fault; at the end, a moment for it to stop itself."""
     last = time.monotonic() + IMPORT_LIMIT
     modules = len(sys.modules)
-    thread.join(TIME_LIMIT)
-    while thread.is_alive() and len(sys.modules) > modules + 10 and until[0] < last:
+    while not done.wait(TIME_LIMIT) and len(sys.modules) > modules + 10 and time.monotonic() < last:
         modules = len(sys.modules)
-        until[0] += TIME_LIMIT
-        thread.join(TIME_LIMIT)
-    thread.join(0.5)
+        until[0] = time.monotonic() + TIME_LIMIT
+    done.wait(0.5)
 
 
 def _stopper(source, until):
     """A trace function that ends the student's own lines when their time is over: where an endless loop is."""
 
-    def line(frame, event, arg):
+    def line(frame, event, arg):  # pragma: no cover - see above
         if time.monotonic() > until[0]:
             raise Stopped
         return line
