@@ -144,10 +144,7 @@ class Session:
         return {"device": pretended(self.functions[request["name"]], [unpack(x) for x in request["args"]])}
 
     def _file(self, name):
-        try:
-            return inspect.getsourcefile(code_of(self.functions[name])) or code_of(self.functions[name]).__code__.co_filename
-        except Exception:
-            return getattr(getattr(code_of(self.functions[name]), "__code__", None), "co_filename", None)
+        return getattr(getattr(code_of(self.functions[name]), "__code__", None), "co_filename", None)
 
 
 def _defined(readable):

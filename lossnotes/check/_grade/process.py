@@ -82,6 +82,9 @@ class Connection:
                 pass
 
 
+_LOST = (OSError, EOFError, Ended)
+
+
 class Warm:
     """A process with torch, which forks. One for each worker: it is used from one thread."""
 
@@ -92,13 +95,15 @@ class Warm:
 
     def connect(self, folder, seconds):
         """A child for one submission. A submission before may have ended this process: then there is another one."""
-        for attempt in (1, 2):
-            try:
-                return self._fork(folder, seconds)
-            except (OSError, EOFError, Ended) as error:
-                self.close()
-                if attempt == 2:
-                    raise Broken(f"{sys.executable} cannot start a process with torch ({error})") from error
+        try:
+            return self._fork(folder, seconds)
+        except _LOST:
+            self.close()
+        try:
+            return self._fork(folder, seconds)
+        except _LOST as error:
+            self.close()
+            raise Broken(f"{sys.executable} cannot start a process with torch ({error})") from error
 
     def _fork(self, folder, seconds):
         if self.process is None:
@@ -106,10 +111,18 @@ class Warm:
         ours, theirs = socket.socketpair()
         request = {"do": "fork", "folder": str(folder), "seconds": seconds, "memory": MEMORY, "hidden": self.hidden}
         with theirs:
-            socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
-        pid = json.loads(self._reply(10))["pid"]
+            try:
+                socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
+                pid = json.loads(self._reply(10))["pid"]
+            except _LOST:
+                ours.close()
+                raise
         connection = Connection(ours, lambda: self._end(pid))
-        self.alone = _first(connection, 20)
+        try:
+            self.alone = _first(connection, 20)
+        except Ended:
+            connection.close()
+            raise
         return connection
 
     def _start(self):

@@ -105,7 +105,7 @@ class _Attempt:
         if self.connection is None:
             self._load()
         if self.connection is None or name not in self.found:
-            return Report(name, [Line("handed in", False, self.lost or "not found a second time")])
+            return Report(name, [Line("handed in", False, self.lost or "it was there once, and not when the file was run again")])
         exercise = self.sheet.exercises[name] if self.sheet else None
         rules = _judge.Rules(seed=seed)
         if exercise:

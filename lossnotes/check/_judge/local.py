@@ -73,16 +73,17 @@ def call(fn, *args, **options):
     that does not survive it.
     """
     outcome, done = Outcome(), threading.Event()
-    until = [time.monotonic() + TIME_LIMIT]
+    source, over = _file_of(fn), threading.Event()
+    stopper = _stopper(source, over)
 
     def work():  # pragma: no cover - coverage cannot look into a thread that has another trace function
         _checking.set(True)  # in a copy of the caller's context
-        sys.settrace(_stopper(_file_of(fn), until))
+        sys.settrace(stopper)
         try:
             outcome.value = fn(*args, **options)
         except BaseException as error:  # also SystemExit and Stopped: nothing in here may end the check
             sys.settrace(None)
-            outcome.error, outcome.kind = described(error, _file_of(fn)), type(error).__name__
+            outcome.error, outcome.kind = described(error, source), type(error).__name__
         finally:
             sys.settrace(None)
             done.set()
@@ -90,40 +91,40 @@ def call(fn, *args, **options):
     with _silence():
         # Not a `threading.Thread`: a debugger, or coverage, would set its trace function in there, and two do not go together.
         _thread.start_new_thread(contextvars.copy_context().run, (work,))
-        _wait(done, until)
+        _wait(done)
+        over.set()
+        done.wait(0.5)  # a moment for it to stop itself
     if not done.is_set() or outcome.kind == "Stopped":
         return Outcome(error=f"did not end within {TIME_LIMIT:g} second{'s' if TIME_LIMIT != 1 else ''}", kind="Stopped", ended=False)
     return outcome
 
 
-def _wait(done, until):
-    """Wait; longer while the call imports modules, which is not its fault; at the end, a moment for it to stop itself."""
+def _wait(done):
+    """Wait; longer while the call imports modules, which is not its fault."""
     last = time.monotonic() + IMPORT_LIMIT
     modules = len(sys.modules)
     while not done.wait(TIME_LIMIT) and len(sys.modules) > modules + 10 and time.monotonic() < last:
         modules = len(sys.modules)
-        until[0] = time.monotonic() + TIME_LIMIT
-    done.wait(0.5)
 
 
-def _stopper(source, until):
+def _stopper(source, over):
     """A trace function that ends the student's own lines when their time is over: where an endless loop is."""
 
     def line(frame, event, arg):  # pragma: no cover - see above
-        if time.monotonic() > until[0]:
+        if over.is_set():
             raise Stopped
         return line
 
-    return lambda frame, event, arg: line if frame.f_code.co_filename == source else None
+    return lambda frame, event, arg: line if frame.f_code.co_filename == source else None  # pragma: no cover
 
 
 @contextlib.contextmanager
 def _silence():
-    if _checking.get():  # a function that is checked calls check itself
+    if _checking.get():  # pragma: no cover - a function that is checked calls check itself, in its thread
         yield
         return
 
-    def no_input(*_):
+    def no_input(*_):  # pragma: no cover - called in the thread
         raise EOFError("input() has nothing to read during a check")
 
     with _one_at_a_time:
