@@ -335,6 +335,7 @@ def entropy(p):
 def _sandboxes():
     """Those that work here: a fresh interpreter always does."""
     yield "process", process.plain
+    yield "pipes", process.plain
     try:
         works = subprocess.run(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "true"], capture_output=True).returncode == 0
     except OSError:
@@ -352,10 +353,10 @@ def test_a_fresh_interpreter_grades_and_a_wall_hides(wall, command, tmp_path):
     (home / "secret").write_text("x")
     with socket.create_server(("127.0.0.1", 0)) as server:
         values = f"HOME, PACKAGE, PORT = {str(home)!r}, {str(walls.PACKAGE)!r}, {server.getsockname()[1]}\n"
-        launcher = process.Fresh(wall, command)
+        launcher = process.Fresh("process", command, pipes=True) if wall == "pipes" else process.Fresh(wall, command)
         result = submission.grade([("a.py", (values + SEES + REVERSED).encode())], TWO, launcher, seed=1)
         launcher.close()
-    assert result["wall"] == wall and "KL reversed" in result["reports"][1]["mistakes"]
+    assert result["wall"] == launcher.wall and "KL reversed" in result["reports"][1]["mistakes"]
     if wall == "sandbox":
         assert "raised ValueError: [] in line" in result["reports"][0]["lines"][0]["found"]
 

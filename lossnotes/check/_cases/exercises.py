@@ -156,7 +156,7 @@ SPECS = [
                 ),
                 Mistake(
                     "softmax missing",
-                    "Probability less target, and these are scores.",
+                    "The gradient is a probability less the target. What stands in the place of the probability?",
                     lambda x, y: (x - one_hot(y, x.shape[1])) / len(x),
                 ),
                 Mistake(

@@ -40,7 +40,7 @@ def confine(request, keep):
     ``walled`` already.
     """
     folder = request["folder"]
-    if os.getsid(0) != os.getpid():
+    if hasattr(os, "setsid") and os.getsid(0) != os.getpid():
         os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     for fd in (0, 1, 2):

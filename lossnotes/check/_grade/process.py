@@ -126,7 +126,7 @@ class Warm:
         return connection
 
     def _start(self):
-        self.control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.control, theirs = socket.socketpair()  # one question, one answer: nothing runs into another
         command = [sys.executable, "-I", str(CHILD), "fork", str(theirs.fileno())]
         with theirs:
             self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=_environment(), start_new_session=True, **_QUIET)
@@ -159,30 +159,28 @@ class Fresh:
     `command` makes of a folder the command, what the folder is called inside, and a function that ends what the command began.
     """
 
-    def __init__(self, wall, command, hidden=()):
+    def __init__(self, wall, command, hidden=(), pipes=os.name == "nt"):
         self.wall, self.command, self.alone, self.hidden = wall, command, False, _hideable(hidden)
+        self.pipes = pipes  # where a socket cannot be a program's input
 
     def connect(self, folder, seconds):
         command, inside, end = self.command(folder)
         request = {"folder": inside, "seconds": seconds, "memory": MEMORY, "hidden": self.hidden}
         request["walled"] = self.wall != "process"
-        ours, theirs = socket.socketpair()
-        with theirs, tempfile.TemporaryFile() as said:
-            process = subprocess.Popen(
-                [*command, "once", json.dumps(request)],
-                stdin=theirs,
-                stdout=theirs,
-                stderr=said,
-                env=_environment(),
-                start_new_session=True,
-            )
+        with tempfile.TemporaryFile() as said:
+            start = self._on_pipes if self.pipes else self._on_a_socket
+            process, ours = start([*command, "once", json.dumps(request)], stderr=said, env=_environment(), start_new_session=True)
+            # Also where a process stops reading while it is written to: its end frees the writer.
+            alarm = threading.Timer(START + 2 * seconds, process.kill)
+            alarm.daemon = True
+            alarm.start()
 
             def close():
+                alarm.cancel()
                 _kill(process)
                 end()
 
             connection = Connection(ours, close)
-            theirs.close()
             try:
                 self.alone = _first(connection, START)
             except Ended as error:
@@ -192,8 +190,38 @@ class Fresh:
                 raise Broken(f"{command[0]} cannot start a process with torch: {words or error}") from error
         return connection
 
+    def _on_a_socket(self, command, **how):
+        ours, theirs = socket.socketpair()
+        with theirs:
+            return subprocess.Popen(command, stdin=theirs, stdout=theirs, **how), ours
+
+    def _on_pipes(self, command, **how):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, **how)
+        return process, _Pipes(process)
+
     def close(self):
         """Nothing is kept."""
+
+
+class _Pipes:
+    """Two pipes that are used like a socket."""
+
+    def __init__(self, process):
+        self.process = process
+
+    def makefile(self, mode):
+        return self.process.stdout
+
+    def settimeout(self, seconds):
+        """A pipe has none."""
+
+    def sendall(self, data):
+        self.process.stdin.write(data)
+        self.process.stdin.flush()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
 
 
 def _first(connection, seconds):
@@ -224,7 +252,7 @@ def _environment():
 
 
 def _kill(process):
-    with contextlib.suppress(ProcessLookupError, PermissionError):
+    with contextlib.suppress(ProcessLookupError, PermissionError, AttributeError):  # Windows has no groups
         os.killpg(process.pid, signal.SIGKILL)
     process.kill()
     process.wait()

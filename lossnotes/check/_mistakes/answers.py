@@ -142,7 +142,7 @@ HINGE = [
     ),
     Mistake("targets taken for 0 and 1", "The targets are -1 and +1.", lambda x, y: (1 - (2 * y - 1) * x).clamp(min=0)),
     Mistake("no margin", "A right answer by a hair is not enough.", lambda x, y: (-x * y).clamp(min=0)),
-    Mistake("sign reversed", "Which sign has x times y if the answer is right?", lambda x, y: (1 + x * y).clamp(min=0)),
+    Mistake("sign reversed", "Which sign does x times y have when the answer is right?", lambda x, y: (1 + x * y).clamp(min=0)),
     Mistake(
         "product missing",
         "The distance to the target is not the margin.",
@@ -162,7 +162,7 @@ MULTICLASS_HINGE = [
     ),
     Mistake(
         "right class among the rivals",
-        "The best rival is another class than the right one.",
+        "The best rival is never the right class itself.",
         lambda x, t: (1 + x.amax(1) - each(x, t)).clamp(min=0),
     ),
     Mistake(

@@ -62,7 +62,7 @@ BASES = [
 # --- options ------------------------------------------------------------------------------------------------------------
 
 EPSILON = "epsilon inside the log"
-EPSILON_HINT = "The value stops growing at {} nats. What did you add to, or clamp in, the logarithm, and what does it hide?"
+EPSILON_HINT = "The value stops growing at {} nats. What did you add or clamp inside the logarithm, and what does it hide?"
 
 
 def epsilons(make):

@@ -152,7 +152,7 @@ NLL = [
     ),
     Mistake(
         "probability of the right class",
-        "Take the exponential of nothing: minus what is given.",
+        "What is given is a logarithm already. Does it need an exponential?",
         lambda x, t: -each(x.exp(), t),
     ),
     Mistake("sum over all classes", "Only the right class counts.", lambda x, t: -x.sum(1)),
@@ -201,7 +201,7 @@ CROSS_ENTROPY = [
     ),
     Mistake(
         "binary cross-entropy after a softmax",
-        "The terms of the wrong classes are in the sum too.",
+        "The terms of the wrong classes are in the sum too. Should they be?",
         lambda x, t: -each(x.softmax(1).log(), t) - ((1 - x.softmax(1)).log() * (1 - one_hot(t, x.shape[1]))).sum(1),
     ),
     Mistake(
@@ -273,7 +273,7 @@ LINEAR_CROSS_ENTROPY = [
     *of_layer(CROSS_ENTROPY),
     Mistake(
         "transposed weight",
-        "Which dimension of the weights are the classes?",
+        "Which dimension of the weights belongs to the classes?",
         lambda x, W, t: -each((x @ W).log_softmax(1), t) if W.shape[0] == W.shape[1] else None,
     ),
     Mistake(

@@ -33,11 +33,11 @@ SIGMOID_FOCAL = [
     ),
     Mistake("power of the loss", "The power is of a probability, not of the loss.", lambda x, y: _bce(x, y) ** 2),
     Mistake("gamma as a factor", "gamma is a power.", lambda x, y: 2 * (1 - _p_t(x, y)) * _bce(x, y)),
-    Mistake("power 1 for power gamma", "gamma is 2 unless given.", lambda x, y: (1 - _p_t(x, y)) * _bce(x, y)),
+    Mistake("power 1 for power gamma", "gamma is 2 unless another is given.", lambda x, y: (1 - _p_t(x, y)) * _bce(x, y)),
     Mistake("term of the no missing", BINARY[2].hint, lambda x, y: -y * (1 - x.sigmoid()) ** 2 * x.sigmoid().log()),
     Mistake(
         "alpha 0.25 without being asked",
-        "alpha is none unless given.",
+        "Without an alpha there is no such factor.",
         lambda x, y: (0.25 * y + 0.75 * (1 - y)) * (1 - _p_t(x, y)) ** 2 * _bce(x, y),
     ),
     Mistake("double sigmoid", BINARY[1].hint, lambda x, y: (1 - _p_t(x.sigmoid(), y)) ** 2 * _bce(x.sigmoid(), y)),
@@ -106,7 +106,7 @@ SOFTMAX_FOCAL = [
     ),
     Mistake(
         "power 1 for power gamma",
-        "gamma is 2 unless given.",
+        "gamma is 2 unless another is given.",
         lambda x, t: -(1 - each(x.softmax(1), t)) * each(x.log_softmax(1), t),
     ),
     Mistake(WRONG_DIM, WRONG_DIM_HINT, lambda x, t: -((1 - each(x.softmax(0), t)) ** 2) * each(x.log_softmax(0), t)),

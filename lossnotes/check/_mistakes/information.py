@@ -30,16 +30,16 @@ ENTROPY = [
     ),
     Mistake(
         "not weighted by p",
-        "That is a sum of contents. An expectation weights each by its probability.",
+        "That is the sum of all contents. An expectation weights each by its probability.",
         lambda p: -p.log().sum(-1),
     ),
     Mistake(
         "sum over everything",
-        "There are several distributions. How many entropies should come out?",
+        "There are several distributions. How many numbers should come out?",
         lambda p: -(p * p.log()).sum(),
     ),
     Mistake("perplexity", "That is the exponential of what was asked for.", lambda p: (-(p * p.log()).sum(-1)).exp()),
-    Mistake("Gini impurity", "That measures surprise without a logarithm.", lambda p: 1 - (p * p).sum(-1)),
+    Mistake("Gini impurity", "That is another measure of surprise, one without a logarithm.", lambda p: 1 - (p * p).sum(-1)),
     Mistake(
         "sum over the wrong dim",
         "Along which dimension do the probabilities sum to 1?",
@@ -56,7 +56,7 @@ CROSS_ENTROPY_BETWEEN = [
     Mistake(
         SWAPPED, "Whose probabilities weight, and whose are inside the logarithm?", lambda p, q: -(q * p.log()).sum(-1)
     ),
-    Mistake("entropy of p", "q does not come into it.", lambda p, q: -(p * p.log()).sum(-1)),
+    Mistake("entropy of p", "Where does q come into it?", lambda p, q: -(p * p.log()).sum(-1)),
     Mistake(
         "divergence for cross-entropy",
         "For q = p this gives 0. What should it give?",
@@ -162,7 +162,7 @@ def _h(p, dims):
 
 CONDITIONAL_ENTROPY = [
     Mistake(
-        "condition reversed", "Rows are x. Which of the two is known?", lambda p: _h(p, (-2, -1)) - _h(p.sum(-2), -1)
+        "condition reversed", "The rows are x. Which of the two is known?", lambda p: _h(p, (-2, -1)) - _h(p.sum(-2), -1)
     ),
     Mistake(
         "joint entropy", "That is the entropy of the pair. What does knowing x take away?", lambda p: _h(p, (-2, -1))
@@ -171,12 +171,12 @@ CONDITIONAL_ENTROPY = [
     Mistake("entropy of the margin", "That is the entropy of x alone.", lambda p: _h(p.sum(-1), -1)),
     Mistake(
         "rows weighted alike",
-        "Not every x is as frequent. How is the average weighted?",
+        "Some x are more frequent than others. How does an average take account of that?",
         lambda p: _h(p / p.sum(-1, keepdim=True), -1).mean(-1),
     ),
     Mistake(
         "conditional probabilities weight",
-        "The logarithm is of the conditional probability. And the weight?",
+        "The conditional probability belongs inside the logarithm. Which probability is the weight?",
         lambda p: _h(p / p.sum(-1, keepdim=True), -1).sum(-1),
     ),
     Mistake(
