@@ -328,7 +328,7 @@ def test_arrays_come_as_numbers_with_their_name():
     found = _value(data.packed_result(np.array([1.0, 2.0])))
     assert found.named == "ndarray" and found.tensor.tolist() == [1.0, 2.0]
     assert "cannot be read" in _value(data.packed_result(np.ones(3)[::-1])).named
-    assert data.packed_result(None) == {"plain": None} and _value(None) is None
+    assert data.packed_result(None) == {"plain": None} and data.packed_result(0.5) == {"plain": 0.5} and _value(None) is None
 
 
 @pytest.mark.parametrize(
@@ -382,6 +382,13 @@ def test_a_pipe_that_breaks_is_a_sentence(line, said):
     with pytest.raises(Ended, match=said):
         connection.ask({"do": "call"}, 5)
     connection.close()
+
+
+def test_a_pipe_that_takes_nothing_is_a_sentence():
+    connection = Connection(Pipe(b""), lambda: None)
+    connection.sock.sendall = lambda _: (_ for _ in ()).throw(BrokenPipeError())
+    with pytest.raises(Ended, match="ended the process it ran in"):
+        connection.ask({"do": "call"}, 5)
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,7 @@ def test_a_module_that_is_not_there(monkeypatch):
     finally:
         fence.lift()
     monkeypatch.setattr(guard, "_LATER", ("no.such.module", "math"))
+    monkeypatch.delitem(sys.modules, "torch._refs.special", raising=False)
     guard.Fence({"entropy"}).lift()
 
 
@@ -212,6 +213,7 @@ def test_a_submission_whose_process_is_gone():
 
 def test_a_function_that_is_there_only_once(warm):
     source = ENTROPY + """
+1 / 0
 import os
 def information_content(p):
     open("seen", "w")
@@ -221,6 +223,7 @@ if os.path.exists("seen"):
 """
     result = graded(warm, source, of_names(["information_content", "entropy"]))
     assert "not when the file was run again" in result["reports"][1]["lines"][0]["found"]
+    assert len(result["errors"]) == 1  # also those are said once that come again
 
 
 def test_the_warm_process_is_started_again(tmp_path):

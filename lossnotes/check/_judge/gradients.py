@@ -111,8 +111,6 @@ def extreme(student):
         if slopes is None:
             continue
         expected, _ = _expected(spec, case, got)
-        if not all(slope.isfinite().all() for slope in expected):
-            continue
         seen = True
         if slopes_agree(spec, slopes, expected, 1e-3, 1e-5):
             continue
