@@ -1,7 +1,6 @@
 """The homework checker in a notebook: what is right passes, whatever a function does is a report."""
 
 import builtins
-import concurrent.futures
 import functools
 import json
 import sys
@@ -13,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 import lossnotes as ln
-from lossnotes.check import Line, Report, check, names
+from lossnotes.check import Line, Report, check
 from lossnotes.check._cases import exercises, specs
 from lossnotes.check._judge import local
 

@@ -143,7 +143,7 @@ def test_reading_without_ipython(monkeypatch):
             raise SyntaxError
 
     monkeypatch.setattr(reading, "TransformerManager", Broken)
-    assert reading._without_magics("%x\ny = 1") == ("pass\ny = 1", "")
+    assert reading._without_magics("%x\ny = 1") == "pass\ny = 1"
 
 
 def test_words_of_an_error_whose_lines_cannot_be_read(monkeypatch):

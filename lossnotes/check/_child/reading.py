@@ -18,7 +18,6 @@ class Piece(NamedTuple):
 
     title: str
     source: str
-    error: str = ""
 
 
 def pieces(name, raw):
@@ -39,7 +38,7 @@ def pieces(name, raw):
     cells = [cell for cell in notebook["cells"] if isinstance(cell, dict) and cell.get("cell_type") == "code"]
     sources = [cell.get("source", cell.get("input", "")) for cell in cells]
     sources = ["".join(map(str, source)) if isinstance(source, list) else str(source) for source in sources]
-    return [Piece(f"code cell {number}", *_without_magics(source)) for number, source in enumerate(sources, 1)]
+    return [Piece(f"code cell {number}", _without_magics(source)) for number, source in enumerate(sources, 1)]
 
 
 def _text(raw):
@@ -57,10 +56,10 @@ def _without_magics(source):
     """The cell as Python: IPython's own lines become calls that do nothing, or ``pass`` where there is no IPython."""
     if TransformerManager is not None:
         try:
-            return _other_language(source) or (TransformerManager().transform_cell(source), "")
+            return _other_language(source) or TransformerManager().transform_cell(source)
         except (SyntaxError, ValueError, IndexError):
             pass  # half of a cell: as it is, and its good statements will be found
-    return _other_language(source) or (_passed(source), "")
+    return _other_language(source) or _passed(source)
 
 
 _PYTHON = {"time", "timeit", "capture", "prun", "python", "python3", "pypy"}
@@ -72,7 +71,7 @@ def _other_language(source):
         return None
     rest = source[found.end() :]
     # A line for each line that is taken away, so that the numbers stay.
-    return (_passed("pass\n" * source[: found.end()].count("\n") + rest) if found[1] in _PYTHON else "pass\n"), ""
+    return _passed("pass\n" * source[: found.end()].count("\n") + rest) if found[1] in _PYTHON else "pass\n"
 
 
 _MAGIC = re.compile(r"(\s*)(?:[%!?].*|.*\?\s*|([\w\s,.]+?)=\s*[%!].*)$")
@@ -110,12 +109,13 @@ def _each(lines):
     starts = [i for i, line in enumerate(lines) if not _GOES_ON.match(line)] + [len(lines)]
     found, k = [], 0
     while k < len(starts) - 1:
+        first = None
         for end in range(k + 1, min(k + 60, len(starts))):
             block = "\n" * starts[k] + "\n".join(lines[starts[k] : starts[end]])
             try:
                 nodes = ast.parse(block).body
             except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-                first = error if end == k + 1 else first
+                first = first or error
                 continue
             found += [(node, "") for node in nodes]
             k = end

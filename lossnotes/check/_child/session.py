@@ -16,7 +16,7 @@ import torch
 
 from . import guard, stand_in
 from .callables import code_of, is_stub, pretended, signature
-from .data import pack, packed_result, unpack
+from .data import packed_result, unpack
 from .reading import pieces, statements
 from .words import clean, described
 
@@ -58,7 +58,7 @@ class Session:
     def _run(self, name, found, names, skip, number):
         module = _module(name)
         flags = 0
-        for title, source, error in found:
+        for title, source in found:
             file = f"{name}, {title}" if title else name
             where = f"{file}: " if title else f"{name}: "
             self.files[file] = source

@@ -6,14 +6,13 @@ import os
 import socket
 import sys
 
-import torch
-
 from . import limits
 from .serve import serve
 
 
 def preload():
     """What the first use of an optimizer, of a pretended device or of a distribution would load within a student's time."""
+    import torch
     import torch._dynamo
     import torch._refs
     import torch.distributions

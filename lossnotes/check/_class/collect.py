@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-from pathlib import Path
 
 SUFFIXES = (".py", ".ipynb")
 LARGEST = 20 * 2**20  # bytes of a file

@@ -4,8 +4,6 @@ A mistake of ``"values"`` gives what a loss has before the reduction; one of ano
 written the way that students write them, faults and all: only their results matter.
 """
 
-import torch
-
 from lossnotes.check._mistakes.base import Mistake, epsilons
 
 WRONG_DIM = "softmax over the wrong dim"
