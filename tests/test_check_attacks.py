@@ -1,6 +1,7 @@
 """Full marks without work, another student's loss, the end of the run: what was tried, and what comes of it: a report."""
 
 import json
+import platform
 
 import pytest
 from grading import graded, report_of
@@ -181,3 +182,38 @@ def test_the_sheets_forbid_what_they_say(warm):
     assert load("losses").forbidden == ("logsumexp",)
     allowed = graded(warm, ATTACKS["4 the library's own"], ENTROPY, allowed=["entropy"])
     assert allowed["passed"]
+
+
+LIMITED = """
+import os, subprocess, sys, time
+def attempt(what):
+    try:
+        return what()
+    except BaseException as error:
+        return type(error).__name__
+def forks():
+    made = 0
+    try:
+        while made < 400:
+            if os.fork() == 0:
+                time.sleep(30)
+            made += 1
+    except OSError:
+        pass
+    return made < 100
+def large():
+    with open("large", "wb") as file:
+        file.write(bytes(2**25))
+def entropy(p):
+    seen = attempt(lambda: subprocess.run([sys.executable, "-c", "1"])), attempt(large), attempt(lambda: bytearray(2**33) and None)
+    raise ValueError(seen + (forks(),))
+"""
+
+
+def test_limits_are_in_force(warm):
+    found = graded(warm, LIMITED, ENTROPY)["reports"][0]["lines"][0]["found"]
+    known = platform.machine() in ("x86_64", "aarch64")
+    if platform.system() == "Linux":  # elsewhere there is less, and the command says so
+        program = "'PermissionError'" if known else ""
+        assert f"({program}" in found and "'OSError', 'MemoryError', True) in line" in found
+    assert graded(warm, RIGHT, ENTROPY)["passed"]
