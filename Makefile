@@ -5,6 +5,7 @@
 # make bench       measure time and memory against other packages (ten minutes; see benchmarks/README.md)
 # make mutants     break the package in hundreds of small ways, and list the ways that no test notices (half an hour)
 # make lighthouse  what Lighthouse says of two chapters
+# make graders     the homework with nbgrader and Otter, from end to end (five minutes)
 # make lock    write requirements.txt anew from pyproject.toml
 # make clean   remove what was built; `make clean-all` also removes the environment
 
@@ -17,7 +18,7 @@ BENCHFLAGS ?=
 # A plain `make book` warns; `make book BOOKFLAGS="--all -W -n --keep-going"` rebuilds every page and fails on a warning.
 BOOKFLAGS ?=
 
-.PHONY: book test lab notebooks bench mutants lighthouse lock clean clean-all
+.PHONY: book test lab notebooks bench mutants lighthouse graders lock clean clean-all
 
 book: $(READY)
 	$(BIN)/jupyter-book build $(BOOKFLAGS) .
@@ -53,6 +54,16 @@ mutants: $(READY)
 	@$(BIN)/python -c "import importlib.metadata as m; m.version('mutmut')" 2>/dev/null || $(BIN)/pip install --quiet mutmut==3.8.1 -c requirements.txt
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run
 	$(BIN)/mutmut results
+
+# nbgrader and Otter want other versions than the book: each has an environment of its own. torch is named with them, or pip
+# would look for another build of it.
+graders:
+	for grader in nbgrader otter; do \
+	  package=$$(test $$grader = otter && echo "otter-grader>=7,<8" || echo "nbgrader>=0.9,<0.10"); \
+	  test -x _build/graders/$$grader/bin/python || $(PYTHON) -m venv _build/graders/$$grader || exit 1; \
+	  _build/graders/$$grader/bin/pip install --quiet --no-compile "torch==2.13.0" "$$package" ".[book]" || exit 1; \
+	  OMP_NUM_THREADS=1 _build/graders/$$grader/bin/python tests/graders/$${grader}_course.py || exit 1; \
+	done
 
 lighthouse: book
 	$(BIN)/python tests/lighthouse.py

@@ -45,6 +45,16 @@ def site():
 
 
 @pytest.fixture(scope="session")
+def warm():
+    """What grades a submission in a process of its own; starting it takes seconds, each submission half of one."""
+    from lossnotes.check._grade.process import Warm
+
+    launcher = Warm()
+    yield launcher
+    launcher.close()
+
+
+@pytest.fixture(scope="session")
 def browser():
     """A Chromium that Playwright drives. Where none can be had a test is skipped, but never on a CI."""
     from playwright.sync_api import sync_playwright

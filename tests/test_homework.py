@@ -1,16 +1,13 @@
 """The homework: handed out unsolved, it can be solved, and what is wrong does not get full marks."""
 
 import ast
-import json
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from grading import graded, report_of
 
-from lossnotes.check import _is_stub, check
-from lossnotes.check.__main__ import load
+from lossnotes.check._grade.sheet import load
 
 ROOT = Path(__file__).parents[1]
 SHEETS = ("information", "losses", "practice")
@@ -28,45 +25,70 @@ def solution(sheet):
     return functions((ROOT / "tests" / "homework" / f"{sheet}.py").read_text("utf-8"))
 
 
-def solved(sheet, tmp_path, **others):
-    """The notebook with every stub replaced by its solution, or by another function."""
-    nb, answers = handed_out(sheet), solution(sheet) | others
-    for cell in nb.cells:
+def notebook(sheet, solved):
+    """The bytes of the notebook, handed out or with every stub replaced by its solution."""
+    nb, answers = handed_out(sheet), solution(sheet)
+    for cell in nb.cells if solved else ():
         if cell.cell_type == "code" and "NotImplementedError" in cell.source:
             (name,) = functions(cell.source)
             cell.source = answers[name]
-    path = tmp_path / f"{sheet}.ipynb"
-    nbformat.write(nb, path)
-    return path
+    return nbformat.writes(nb).encode()
 
 
 @pytest.mark.parametrize("sheet", SHEETS)
-def test_every_task_has_a_stub_a_check_and_a_solution(sheet, tmp_path):
+def test_every_task_has_a_stub_a_check_a_solution_and_its_points(sheet):
     nb = handed_out(sheet)
     code = "\n".join(cell.source for cell in nb.cells if cell.cell_type == "code")
     stubs = [name for c in nb.cells if c.cell_type == "code" and "NotImplementedError" in c.source for name in functions(c.source)]
-    titles = [c.source for c in nb.cells if c.cell_type == "markdown" and c.source.startswith("## ")]
+    titles = [c.source.split("\n")[0] for c in nb.cells if c.cell_type == "markdown" and c.source.startswith("## ")]
     assert 6 <= len(stubs) <= 10 and len(titles) == len(stubs)
-    assert all(f"## {i}. " in title and "point" in title.split("\n")[0] for i, title in enumerate(titles, 1))
-    for name in stubs:
-        assert f'like="{name}"' in code
+    assert all(f'like="{name}"' in code for name in stubs)
     assert set(stubs) == solution(sheet).keys()
-    path = tmp_path / "unsolved.ipynb"
-    nbformat.write(nb, path)
-    found, errors = load(path)
-    assert list(found) == stubs and not errors
-    assert all(_is_stub(fn) for fn in found.values())
+    exercises = load(sheet).exercises
+    assert list(exercises) == stubs
+    for i, (title, exercise) in enumerate(zip(titles, exercises.values()), 1):
+        assert title.startswith(f"## {i}. ") and f"({exercise.points} point" in title
 
 
 @pytest.mark.parametrize("sheet", SHEETS)
-def test_a_solved_sheet_gets_full_marks(sheet, tmp_path):
-    path = solved(sheet, tmp_path)
-    command = [sys.executable, "-m", "lossnotes.check", "--json", str(path)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (found,) = json.loads(done.stdout)
-    assert not found["errors"]  # the experiments ran
-    assert {r["name"]: r["score"] for r in found["reports"]} == dict.fromkeys(solution(sheet), 1.0)
+def test_a_notebook_as_handed_out_gets_nothing(sheet, warm):
+    result = graded(warm, notebook(sheet, solved=False), sheet, "homework.ipynb")
+    assert result["points"] == 0 and not result["passed"] and not result["errors"]
+    assert all(report["lines"][0]["found"] == "not written yet" for report in result["reports"])
+
+
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_a_solved_notebook_gets_full_marks(sheet, warm):
+    result = graded(warm, notebook(sheet, solved=True), sheet, "homework.ipynb")
+    assert result["passed"] and result["points"] == result["possible"] == load(sheet).points, result
+    assert not result["errors"] and not result["notes"]
+
+
+SINGLE = """
+def single(fn):
+    @functools.wraps(fn)
+    def wrapped(*args, **options):
+        args = [x.float() if isinstance(x, torch.Tensor) and x.is_floating_point() else x for x in args]
+        return fn(*args, **options)
+    return wrapped
+"""
+REFUSING = """
+def single(fn):
+    @functools.wraps(fn)
+    def wrapped(*args, **options):
+        if any(isinstance(x, torch.Tensor) and x.dtype == torch.float64 for x in args):
+            raise RuntimeError("expected m1 and m2 to have the same dtype, but got: double != float")
+        return fn(*args, **options)
+    return wrapped
+"""
+
+
+@pytest.mark.parametrize("how", [SINGLE, REFUSING])
+@pytest.mark.parametrize("sheet", SHEETS)
+def test_a_solution_in_float32_gets_full_marks(sheet, how, warm):
+    answers = [f"@single\n{source}" for source in solution(sheet).values()]
+    result = graded(warm, "\n".join(["import functools, torch", how, *answers]), sheet)
+    assert result["points"] == load(sheet).points, [r for r in result["reports"] if not r["passed"]]
 
 
 # A typical wrong solution of every task, and what the report should say of it.
@@ -130,7 +152,7 @@ WRONG = {
     "mean_of_parts": ("def mean_of_parts(means, counts):\n    return means.mean()", "mean of the means"),
     "sigmoid_focal_loss": (
         "def sigmoid_focal_loss(input, target, alpha=None, gamma=2.0):\n"
-        "    bce = torch.nn.functional.binary_cross_entropy_with_logits(input, target, reduction='none')\n"
+        "    bce = -torch.nn.functional.logsigmoid(torch.where(target == 1, input, -input))\n"
         "    a = 1 if alpha is None else torch.where(target == 1, 1 - alpha, alpha)\n"
         "    return (a * (1 - torch.exp(-bce)) ** gamma * bce).mean()",
         "alpha reversed",
@@ -160,14 +182,15 @@ WRONG_IN_PRACTICE = {
 
 
 @pytest.mark.parametrize("sheet", SHEETS)
-def test_typical_wrong_solutions_do_not_get_full_marks(sheet, tmp_path):
+def test_typical_wrong_solutions_do_not_get_full_marks(sheet, warm):
     wrong = WRONG | (WRONG_IN_PRACTICE if sheet == "practice" else {})
-    for name in solution(sheet):
-        source, mistake = wrong[name]
-        path = tmp_path / "wrong.py"
-        # The other functions are right, so that only this one is at fault.
-        path.write_text("import torch\n" + "\n".join((solution(sheet) | {name: source}).values()))
-        found, errors = load(path)
-        report = check(found[name], like=name)
-        assert not errors and not report.passed and report.score < 1, name
-        assert mistake in report.mistakes, report
+    result = graded(warm, "import torch\n" + "\n".join(wrong[name][0] for name in solution(sheet)), sheet)
+    right = graded(warm, "import torch\n" + "\n".join(solution(sheet).values()), sheet)
+    assert right["passed"]
+    for report in result["reports"]:
+        name, (source, mistake) = report["name"], wrong[report["name"]]
+        if mistake not in report["mistakes"]:  # built on a wrong one: with right ones around it, it has but its own mistake
+            alone = (solution(sheet) | {name: source}).values()
+            report = report_of(graded(warm, "import torch\n" + "\n".join(alone), sheet), name)
+        assert not report["passed"], name
+        assert report["score"] < 1 and mistake in report["mistakes"], report

@@ -1,29 +1,31 @@
 """The homework checker: whether a function of your own is right and, if not, what is wrong with it.
 
-`check` is one function, also `lossnotes.check`; ``python -m lossnotes.check homework.py`` runs it over a file.
+`check` is one function, also `lossnotes.check`; ``python -m lossnotes.check`` grades what was handed in. The rooms: `_cases`, what
+is tried; `_mistakes`, what the usual mistakes give; `_judge`, which tells them apart; `_child`, what runs where student code runs;
+`_grade`, one submission; `_class`, all of them.
 """
 
-import ast
 import difflib
-import inspect
-import textwrap
 
 from lossnotes.check._report import Line, Report
-from lossnotes.check._sandbox import code_of
 
-__all__ = ["Line", "Report", "check"]
+__all__ = ["Line", "Report", "check", "names"]
 
 
 def check(fn, like="cross_entropy"):
     """Check your own implementation of a function of this package.
 
-    It is called with small inputs, options, edge cases and extreme scores. Its values, gradients, dtype and device are
-    compared with what they should be, and wrong results with those of the usual mistakes, so that the report can say
-    which mistake it looks like. It gives hints, no solutions.
+    It is called with small inputs, options, edge cases and extreme scores. Its values and gradients are compared with what
+    they should be, and wrong results with those of the usual mistakes, so that the report can say which mistake it looks
+    like. It gives hints, no solutions. What becomes of dtype, device, an empty batch and unusual shapes is told, and costs
+    nothing.
 
     The function is called by position for its tensors and by name for its options. An option that it does not take is not
     checked, and the report says so. Whatever it prints is swallowed, an exception is part of the report, and a call that
     does not end is stopped after some seconds.
+
+    It runs here, in this process, for learning. ``python -m lossnotes.check`` runs the same checks on what was handed in, in
+    processes of their own, for grading.
 
     Parameters
     ----------
@@ -31,6 +33,7 @@ def check(fn, like="cross_entropy"):
         A function, a lambda or an `torch.nn.Module`: anything that is called like the function `like`.
     like : str
         The name of a function: `cross_entropy`, `kl_divergence` and every other of `lossnotes` that has a formula.
+        `names` lists them.
 
     Returns
     -------
@@ -59,37 +62,44 @@ def check(fn, like="cross_entropy"):
     >>> ln.check(torch.nn.functional.cross_entropy).passed
     True
     """
-    from lossnotes.check import _run  # here, so that importing the package does no work
+    from lossnotes.check import _judge  # here, so that importing the package does no work
+    from lossnotes.check._cases import specs
+    from lossnotes.check._child.callables import is_stub
+    from lossnotes.check._judge.local import Local
+    from lossnotes.check._judge.outcome import Student
 
-    specs = _run.specs()
-    if not isinstance(like, str) or like not in specs:
-        near = difflib.get_close_matches(str(like), specs, 1)
+    if not isinstance(like, str) or like not in specs():
+        near = difflib.get_close_matches(str(like), specs(), 1)
         fix = f"like={near[0]!r}" if near else "a name of this list"
-        raise ValueError(f"check: like is {like!r}; expected one of {', '.join(sorted(specs))}. Try {fix}.")
+        raise ValueError(f"check: like is {like!r}; expected one of {', '.join(names())}. Try {fix}.")
+    if isinstance(fn, Student):  # in a process of its own
+        return Report(like, _judge.lines(fn))
     if not callable(fn):
         article = "an" if type(fn).__name__[0] in "aeiou" else "a"
         raise TypeError(
             f"check: fn is {article} {type(fn).__name__}; expected a function. Try check({like}, like={like!r}), without a call."
         )
-    if _is_stub(fn):
+    if is_stub(fn):
         return Report(like, [Line("written", False, "not written yet")])
-    return Report(like, _run.lines(fn, specs[like]))
+    return Report(like, _judge.lines(Local(fn, specs()[like])))
 
 
-def _is_stub(fn):
-    """Whether there is nothing in the function but its docstring, ``pass``, ``...`` or ``raise NotImplementedError``."""
-    try:
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(code_of(fn)))).body
-    except (OSError, TypeError, ValueError, SyntaxError):
-        return False
-    if not isinstance(tree, ast.FunctionDef):
-        return False
-    for statement in tree.body:
-        if isinstance(statement, ast.Pass) or (
-            isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        ):
-            continue
-        if not (isinstance(statement, ast.Raise) and "NotImplementedError" in ast.dump(statement)):
-            return False
-        break
-    return True
+def names():
+    """The names of the functions that can be checked, in order.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> from lossnotes.check import names
+    >>> names()[:3]
+    ['best_temperature', 'binary_cross_entropy_with_logits', 'bits_per_letter']
+    """
+    from lossnotes.check._cases import specs
+
+    return sorted(specs())
+
+
+check.names = names  # `lossnotes.check` is the function, and its names are at hand there

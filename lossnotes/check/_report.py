@@ -7,13 +7,18 @@ import textwrap
 
 @dataclasses.dataclass
 class Line:
-    """One check. `passed` is None where there was nothing to check, and `found` says why."""
+    """One check. `passed` is None where there was nothing to check, and `found` says why.
+
+    `role` is ``"value"`` for what the function gives, ``"extra"`` for what is asked on top of right values, and ``"told"``
+    for what is said and costs nothing.
+    """
 
     check: str
     passed: bool | None
     found: str = ""
     hint: str = ""
     mistakes: tuple = ()
+    role: str = "value"
 
 
 @dataclasses.dataclass
@@ -27,11 +32,12 @@ class Report:
     lines : list
         One a check: ``check``, its name; ``passed``, True, False, or None if there was nothing to check; ``found``, the
         smallest failing input, what came and what was expected; ``hint``; ``mistakes``, the usual mistakes whose results
-        these are.
+        these are; ``role``, ``"value"``, ``"extra"`` or ``"told"``.
     passed : bool
-        Whether every check passed that could be made, and at least one could.
+        Whether every check passed that could be made and counts, and at least one could.
     score : float
-        Share of passed checks among those that could be made, from 0 to 1.
+        From 0 to 1: the share of the checks that passed. It is 0 where the plain values are wrong, and gradient and manners
+        count only on top of right values.
     mistakes : tuple of str
         The mistakes of all lines.
     """
@@ -39,14 +45,23 @@ class Report:
     name: str
     lines: list
 
+    def _made(self, *roles):
+        return [line for line in self.lines if line.passed is not None and line.role in roles]
+
     @property
     def passed(self):
-        return self.score == 1
+        made = self._made("value", "extra")
+        return bool(made) and all(line.passed for line in made)
 
     @property
     def score(self):
-        made = [line.passed for line in self.lines if line.passed is not None]
-        return sum(made) / len(made) if made else 0.0
+        values, extras = self._made("value"), self._made("extra")
+        if not values or not values[0].passed:
+            return 0.0
+        right = sum(line.passed for line in values)
+        if right == len(values):
+            right += sum(line.passed for line in extras)
+        return right / (len(values) + len(extras))
 
     @property
     def mistakes(self):
@@ -58,19 +73,27 @@ class Report:
         about = {"name": self.name, "passed": self.passed, "score": self.score, "mistakes": list(self.mistakes)}
         return about | {"lines": lines}
 
+    @classmethod
+    def from_dict(cls, data):
+        """The report that `to_dict` made this of."""
+        return cls(data["name"], [Line(**line | {"mistakes": tuple(line["mistakes"])}) for line in data["lines"]])
+
+    def _is_one_sentence(self):
+        return len(self.lines) == 1 and self.lines[0].check in ("written", "handed in")
+
     def _headline(self):
-        made = [line.passed for line in self.lines if line.passed is not None]
-        if len(self.lines) == 1 and self.lines[0].check == "written":
+        if self._is_one_sentence():
             return f"{self.name}: {self.lines[0].found}"
-        return f"{self.name}: {sum(made)} of {len(made)} checks passed"
+        made = self._made("value", "extra")
+        return f"{self.name}: {sum(line.passed for line in made)} of {len(made)} checks passed"
 
     def __str__(self):
         text = [self._headline()]
-        if text[0].endswith("not written yet"):
+        if self._is_one_sentence():
             return text[0]
         wide = max(len(line.check) for line in self.lines)
         for line in self.lines:
-            head = f"  {_MARK[line.passed]} {line.check:{wide}}"
+            head = f"  {_mark(line)} {line.check:{wide}}"
             body = ([line.found] if line.found else []) + ([f"Hint: {line.hint}"] if line.hint else [])
             wrapped = [row for part in body for row in textwrap.wrap(part, 96 - wide, break_on_hyphens=False)]
             text.append((head + "  " + wrapped[0]) if wrapped else head.rstrip())
@@ -80,20 +103,22 @@ class Report:
     __repr__ = __str__
 
     def _repr_html_(self):
+        head = f"<p><strong>{html.escape(self._headline())}</strong></p>"
+        if self._is_one_sentence():
+            return head
         rows = []
         for line in self.lines:
             hint = f"<br><em>Hint: {html.escape(line.hint)}</em>" if line.hint else ""
-            cells = (
-                f"{_MARK[line.passed]} {_WORD[line.passed]}",
-                html.escape(line.check),
-                html.escape(line.found) + hint,
-            )
+            cells = (f"{_mark(line)} {_word(line)}", html.escape(line.check), html.escape(line.found) + hint)
             rows.append("<tr>" + "".join(f'<td style="text-align: left">{cell}</td>' for cell in cells) + "</tr>")
-        head = f"<p><strong>{html.escape(self._headline())}</strong></p>"
-        if head.endswith("not written yet</strong></p>"):
-            return head
         return f"{head}<table><tbody>{''.join(rows)}</tbody></table>"
 
 
-_MARK = {True: "✓", False: "✗", None: "–"}
-_WORD = {True: "passed", False: "failed", None: "not checked"}
+def _mark(line):
+    return "!" if line.role == "told" and line.passed is False else {True: "✓", False: "✗", None: "–"}[line.passed]
+
+
+def _word(line):
+    if line.role == "told" and line.passed is False:
+        return "to know"
+    return {True: "passed", False: "failed", None: "not checked"}[line.passed]

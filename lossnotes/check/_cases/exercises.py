@@ -5,9 +5,11 @@ import math
 import torch
 from torch.nn.functional import one_hot
 
-from lossnotes import classification, hinge, scores
-from lossnotes.check._mistakes import Mistake
-from lossnotes.check._specs import RANDOM, SQUARE, TWO, Case, Spec, classes, drawn, t
+from lossnotes import classification, scores
+from lossnotes.check._cases.base import Case, Spec, classes, drawn, t
+from lossnotes.check._cases.scores import RANDOM, SQUARE, TWO
+from lossnotes.check._child.losses import pseudo_huber, squared_distance
+from lossnotes.check._mistakes.base import Mistake
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -60,6 +62,21 @@ def _weights_after(update):
     return fn
 
 
+def _adam(loss, x, y, classes, steps=100, lr=0.1):
+    weight = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
+    m, v = torch.zeros_like(weight), torch.zeros_like(weight)
+    for step in range(1, steps + 1):
+        (slope,) = torch.autograd.grad(loss(x @ weight.T, y), weight)
+        m, v = 0.9 * m + 0.1 * slope, 0.999 * v + 0.001 * slope**2
+        change = m / (1 - 0.9**step) / ((v / (1 - 0.999**step)).sqrt() + 1e-8)
+        weight = (weight - lr * change).detach().requires_grad_()
+    return weight.detach()
+
+
+def _steps(more):
+    return lambda loss, x, y, classes, steps=100, lr=0.1: train_classifier(loss, x, y, classes, steps + more, lr)
+
+
 SMALL = t([[1.0, 0.0], [0.0, 2.0]]), classes(0, 1)
 BATCH = drawn(6, 3, seed=5), classes(3, 0, 0, 2, 1, 3)
 
@@ -76,14 +93,14 @@ def _temperature(choose):
     return fn
 
 
-EXERCISES = [
+SPECS = [
     Spec(
         "bits_per_letter",
         bits_per_letter,
         ("text", "known"),
         {
             "values": [Case(("ab", "aab")), Case(("hello world", "the cat sat on the mat")), Case(("zebra", "hello"))],
-            "edge cases": [Case(("AbC, d!", "A b-c")), Case(("abc", ""))],
+            "edge cases": [Case(("AbC, d!", "A b-c")), Case(("abc", "")), Case(("Straße, café!", "Ünal naïve"))],
         },
         {
             "values": [
@@ -109,6 +126,7 @@ EXERCISES = [
         },
         differentiable=(),
         logarithm=False,
+        kinds=("text", "text"),
     ),
     Spec(
         "cross_entropy_gradient",
@@ -116,7 +134,7 @@ EXERCISES = [
         ("input", "target"),
         {
             "values": [TWO, SQUARE, RANDOM],
-            "edge cases": [Case((t([[3.0], [1.0]]), classes(0, 0)))],
+            "one class": [Case((t([[3.0], [1.0]]), classes(0, 0)))],
             "extreme scores": [Case((t([[1000.0, 1000.0], [-1000.0, 1000.0]]), classes(0, 0)))],
         },
         {
@@ -138,7 +156,7 @@ EXERCISES = [
                 ),
                 Mistake(
                     "softmax missing",
-                    "Probability less target, and these are scores.",
+                    "The gradient is a probability less the target. What stands in the place of the probability?",
                     lambda x, y: (x - one_hot(y, x.shape[1])) / len(x),
                 ),
                 Mistake(
@@ -150,6 +168,7 @@ EXERCISES = [
         },
         differentiable=(),
         logarithm=False,
+        kinds=("scores", "classes"),
     ),
     Spec(
         "mean_of_parts",
@@ -174,6 +193,7 @@ EXERCISES = [
             ],
         },
         logarithm=False,
+        kinds=("numbers", "counts"),
     ),
     Spec(
         "best_temperature",
@@ -209,6 +229,7 @@ EXERCISES = [
         },
         differentiable=(),
         logarithm=False,
+        kinds=("scores", "classes", "temperatures"),
     ),
     Spec(
         "train_classifier",
@@ -216,12 +237,12 @@ EXERCISES = [
         ("loss", "x", "y", "classes"),
         {
             "values": [
-                Case((classification.cross_entropy, *SMALL, 2)),
-                Case((classification.cross_entropy, *BATCH, 4)),
-                Case((hinge.multiclass_hinge_loss, *BATCH, 4)),
+                Case((squared_distance, *SMALL, 2)),
+                Case((squared_distance, *BATCH, 4)),
+                Case((pseudo_huber, *BATCH, 4)),
             ],
-            "steps": [Case((classification.cross_entropy, *SMALL, 2), {"steps": 1})],
-            "lr": [Case((classification.cross_entropy, *SMALL, 2), {"lr": 0.5, "steps": 3})],
+            "steps": [Case((squared_distance, *SMALL, 2), {"steps": 1})],
+            "lr": [Case((squared_distance, *SMALL, 2), {"lr": 0.5, "steps": 3})],
         },
         {
             "values": [
@@ -236,6 +257,10 @@ EXERCISES = [
                     _weights_after(lambda w, g, total, lr: w + lr * g),
                 ),
                 Mistake("no learning rate", "How long is a step?", _weights_after(lambda w, g, total, lr: w - g)),
+                Mistake("weights transposed", "Which shape was asked for?", lambda *args: train_classifier(*args).T),
+                Mistake("one step too few", "How many times are the weights changed?", _steps(-1)),
+                Mistake("one step too many", "How many times are the weights changed?", _steps(1)),
+                Mistake("Adam for plain gradient descent", "Each weight has a step of its own. Which rule is that?", _adam),
                 Mistake(
                     "never stepped",
                     "The weights are as they were. Who changes them?",
@@ -245,5 +270,6 @@ EXERCISES = [
         },
         differentiable=(),
         logarithm=False,
+        kinds=("function", "numbers", "classes", "count"),
     ),
 ]

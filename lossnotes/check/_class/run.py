@@ -1,0 +1,74 @@
+"""All submissions, several at a time; results as they come, so that a run that broke off goes on."""
+
+import concurrent.futures
+import json
+import threading
+
+from lossnotes.check._grade.submission import grade
+
+
+class Store:
+    """Results in a file of JSON lines, or nowhere."""
+
+    def __init__(self, path):
+        self.path, self.known = path, {}
+        if path is not None and path.exists():
+            for line in path.read_text("utf-8").splitlines():
+                try:
+                    result = json.loads(line)
+                    self.known[result["student"], result["digest"]] = result
+                except (ValueError, KeyError, TypeError):  # the line at which it broke off
+                    continue
+
+    def add(self, result):
+        if self.path is not None and not result.get("failed"):
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write("\n" * self._broken() + json.dumps(result) + "\n")
+
+    def _broken(self):
+        """Whether the file ends within a line."""
+        text = self.path.read_bytes()
+        return bool(text) and not text.endswith(b"\n")
+
+
+def run(submissions, sheet, launcher, store, *, seed, allowed, seconds, jobs):
+    """Results, in the order in which they come. `launcher` makes one for a worker."""
+    about = (sheet.digest or repr(sheet) if sheet else "", sorted(allowed), seconds)
+    waiting = []
+    for submission in submissions:
+        digest = submission.digest(*about)
+        known = store.known.get((submission.student, digest))
+        if known is None:
+            waiting.append((submission, digest))
+        else:
+            yield known
+    own, made = threading.local(), []
+
+    def work(submission, digest):
+        if not hasattr(own, "launcher"):
+            own.launcher = launcher()
+            made.append(own.launcher)
+        about = {"student": submission.student, "digest": digest}
+        try:
+            result = grade(submission.files, sheet, own.launcher, seed=seed, allowed=allowed, seconds=seconds)
+        except Exception as error:  # no fault of the submission: the others go on, and the run says so at its end
+            return about | _failed(error)
+        result["errors"] = submission.errors + result["errors"]
+        return about | result
+
+    pool = concurrent.futures.ThreadPoolExecutor(max(1, min(jobs, len(waiting))))
+    try:
+        for future in concurrent.futures.as_completed([pool.submit(work, *each) for each in waiting]):
+            result = future.result()
+            store.add(result)
+            yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
+        for each in made:
+            each.close()
+
+
+def _failed(error):
+    said = f"the checker failed: {type(error).__name__}: {error}"
+    about = {"passed": False, "points": 0.0, "possible": 0.0, "exercises": {}, "worth": {}, "reports": [], "notes": []}
+    return about | {"errors": [said], "failed": True, "seed": None, "wall": "", "alone": False, "seconds": 0.0}

@@ -1,0 +1,175 @@
+"""The command line: ``python -P -m lossnotes.check``."""
+
+import argparse
+import os
+import secrets
+import shutil
+import sys
+from pathlib import Path
+
+from lossnotes.check import names
+from lossnotes.check._child.limits import hide
+from lossnotes.check._class import gradebook, pages, summary
+from lossnotes.check._class.collect import SUFFIXES, collect
+from lossnotes.check._class.run import Store, run
+from lossnotes.check._grade import process, walls
+from lossnotes.check._grade.sheet import SheetError, load, of_names, shipped
+from lossnotes.check._grade.submission import TOTAL
+from lossnotes.check._report import Report
+
+# By the wall, and whether the kernel gave namespaces.
+WALLS = {
+    ("process", True): "Each submission ran in a process of its own, without a network, other processes or this package's files. "
+    "That protects the grades; what it may read of yours, and write, only --sandbox or --container says.",
+    ("process", False): "Each submission ran in a process of its own with your rights: that protects the grades against mistakes. "
+    "This system has no namespaces for more; against malice, try --container.",
+    ("sandbox", True): "Each submission ran in bubblewrap: no network, read-only, none of your files.",
+    ("container", True): "Each submission ran in a container: no network, read-only, nobody's rights.",
+}
+
+
+def parser():
+    made = argparse.ArgumentParser(
+        prog="python -P -m lossnotes.check",
+        description="Grade homework: a file, a notebook, or a folder with one file, notebook or folder for each student.",
+        epilog="Exit status: 0 all that is expected passed, 1 it did not, 2 wrong usage, 3 the checker itself failed.",
+    )
+    add = made.add_argument
+    add("path", nargs="*", type=Path, help="a .py or .ipynb file, or a folder of submissions")
+    add("--names", action="store_true", help="list the functions that can be checked")
+    add("--sheet", help=f"what is expected: {', '.join(shipped())}, or a TOML file")
+    add("--expect", metavar="NAMES", help="in the place of a sheet: functions that are expected, with commas between them")
+    add("--allow", metavar="NAMES", default="", help="library functions that may be used although they do the exercise")
+    add("-j", "--jobs", type=int, default=min(4, os.cpu_count() or 1), help="submissions at a time (%(default)s)")
+    add("--seconds", type=float, default=TOTAL, help="time for a whole submission (%(default)g)")
+    add("--seed", type=int, help="draws the inputs for the verdict; kept in the results")
+    add("--results", type=Path, metavar="FILE.jsonl", help="results as they come; a run that broke off goes on from there")
+    add("--csv", type=Path, metavar="FILE.csv", help="a gradebook")
+    add("--json", metavar="FILE.json", help="everything, for a program; - prints it")
+    add("--html", type=Path, metavar="FOLDER", help="a page for the class and one for each student")
+    add("--gradescope", type=Path, metavar="FILE.json", help="what Gradescope reads, of one submission")
+    add("--sandbox", action="store_true", help="run each submission in bubblewrap")
+    add("--container", metavar="IMAGE", help="run each submission in a container of an image with Python and torch")
+    add("--fresh", action="store_true", help="a fresh interpreter for each submission, as where there is no fork")
+    return made
+
+
+def main(argv=None):
+    arguments = parser()
+    asked = arguments.parse_args(argv)
+    if asked.names:
+        print("\n".join(names()))
+        return 0
+    _usable(arguments, asked)
+    try:
+        sheet = load(asked.sheet) if asked.sheet else of_names(asked.expect.split(",")) if asked.expect else None
+    except SheetError as error:
+        arguments.error(str(error))
+    submissions, left = collect(asked.path)
+    if not submissions:
+        arguments.error(f"there is no submission in {asked.path[0]}; expected .py or .ipynb files, or folders with them")
+    if asked.gradescope and len(submissions) != 1:
+        arguments.error(f"--gradescope is for one submission; expected one and got {len(submissions)}. Try --csv")
+    for path in left:
+        print(f"{path} is left out: neither .py nor .ipynb", file=sys.stderr)
+    hide()
+    results = _grade_all(asked, sheet, submissions)
+    _write(asked, sheet, results)
+    if any(result.get("failed") for result in results):
+        return 3
+    return 0 if all(result["passed"] for result in results) else 1
+
+
+def _usable(arguments, asked):
+    """Say what cannot be, before anything runs."""
+    if not asked.path:
+        arguments.error("there is nothing to grade; expected a file or a folder. Try homework.ipynb")
+    for path in asked.path:
+        if not path.is_dir() and not (path.is_file() and path.suffix.lower() in SUFFIXES):
+            arguments.error(f"{path} is not a file; expected a .py or an .ipynb file, or a folder. Try the path of a homework.")
+    known = set(names())
+    for name in filter(None, f"{asked.allow},{asked.expect or ''}".split(",")):
+        if name not in known and (asked.expect and name in asked.expect.split(",")):
+            arguments.error(f"{name} is not a function that can be checked. Try --names")
+    if asked.sheet and asked.expect:
+        arguments.error("--sheet and --expect both say what is expected. Try one of them")
+    if asked.jobs < 1 or asked.seconds <= 0:
+        arguments.error(f"--jobs is {asked.jobs} and --seconds {asked.seconds:g}; expected 1 or more, and more than 0")
+    for option, suffix in (("csv", ".csv"), ("json", ".json"), ("gradescope", ".json"), ("results", ".jsonl")):
+        value = getattr(asked, option)  # never over a homework whose name followed the option
+        if value not in (None, "-") and Path(value).suffix != suffix:
+            arguments.error(f"--{option} is {value}; expected a file that ends in {suffix}, or it could be a homework")
+    for wall in ("sandbox", "container"):
+        if getattr(asked, wall) and (lack := walls.missing(wall)):
+            arguments.error(lack)
+    if not sys.flags.safe_path and (shadow := _shadows()):
+        arguments.error(f"{shadow} in this folder stands before the module of that name. Try python -P -m lossnotes.check")
+
+
+def _shadows():
+    """A file of the current folder that Python imports in the place of a module, where -P does not forbid it."""
+    taken = {*sys.stdlib_module_names, "torch", "numpy", "lossnotes", "IPython"}
+    return next((path.name for path in sorted(Path().glob("*.py")) if path.stem in taken), "")
+
+
+def _launcher(asked):
+    """Makes what starts the processes."""
+    allowed = list(filter(None, asked.allow.split(",")))
+    # Where the answers are, and the other submissions.
+    hidden = [path if path.is_dir() else path.parent for path in asked.path] + ([] if allowed else [walls.PACKAGE])
+    if asked.container:
+        return lambda: process.Fresh("container", walls.container(asked.container, allowed))
+    if asked.sandbox:
+        return lambda: process.Fresh("sandbox", walls.sandbox(allowed))
+    if asked.fresh or not hasattr(os, "fork"):
+        return lambda: process.Fresh("process", process.plain, hidden)
+    return lambda: process.Warm(hidden)
+
+
+def _grade_all(asked, sheet, submissions):
+    allowed = set(filter(None, asked.allow.split(",")))
+    seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
+    store, results = Store(asked.results), []
+    about = {"seed": seed, "allowed": allowed, "seconds": asked.seconds, "jobs": asked.jobs}
+    for result in run(submissions, sheet, _launcher(asked), store, **about):
+        results.append(result)
+        if len(submissions) > 1:
+            _progress(len(results), len(submissions), result)
+    order = {submission.student: i for i, submission in enumerate(submissions)}
+    return sorted(results, key=lambda result: order[result["student"]])
+
+
+def _progress(done, of, result):
+    wide = max(10, min(30, shutil.get_terminal_size().columns - 60))
+    bar = ("#" * (wide * done // of)).ljust(wide, ".")
+    line = f"[{bar}] {done}/{of}  {result['student'][:24]}: {result['points']:g} of {result['possible']:g}"
+    end = "\n" if done == of or not sys.stderr.isatty() else ""
+    print(("\r\x1b[K" if sys.stderr.isatty() else "") + line, end=end, file=sys.stderr, flush=True)
+
+
+def _write(asked, sheet, results):
+    if asked.csv:
+        gradebook.write_csv(asked.csv, results, sheet)
+    if asked.json and asked.json != "-":
+        Path(asked.json).write_text(gradebook.as_json(results), "utf-8")
+    if asked.html:
+        pages.write_pages(asked.html, results, sheet)
+    if asked.gradescope:
+        asked.gradescope.write_text(gradebook.as_json(gradebook.gradescope(results[0])), "utf-8")
+    if asked.json == "-":
+        print(gradebook.as_json(results))
+        return
+    if len(results) == 1:
+        _print(results[0])
+    else:
+        print(summary.text(results, sheet))
+    said = {WALLS[result["wall"], result["alone"]] for result in results if result["wall"]}
+    print("", *sorted(said), sep="\n")
+
+
+def _print(result):
+    for text in [*result["errors"], *result["notes"]]:
+        print(f"{result['student']}: {text}")
+    for report in result["reports"]:
+        print("", Report.from_dict(report), sep="\n")
+    print(f"\n{result['student']}: {result['points']:g} of {result['possible']:g} points")

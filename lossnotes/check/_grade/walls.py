@@ -1,0 +1,64 @@
+"""Walls around the process that runs a submission: bubblewrap, or a container. They protect the teacher's machine."""
+
+import shutil
+import subprocess
+import sys
+import sysconfig
+import uuid
+from pathlib import Path
+
+from lossnotes.check._grade.process import CHILD
+
+PACKAGE = CHILD.parents[1]
+SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
+
+
+def sandbox(allowed=()):
+    """The command for bubblewrap: read-only, without a network, other processes, this user's files or this package."""
+
+    def command(folder):
+        places = [*SYSTEM, sys.base_prefix, sys.prefix, *{sysconfig.get_path(name) for name in ("purelib", "platlib")}]
+        places = [place for place in places if Path(place).exists()]
+        binds = [part for place in dict.fromkeys(places) for part in ("--ro-bind", place, place)]
+        # Where the package lies among the others, an empty folder hides it; what is allowed is shown without the checker.
+        if allowed:
+            binds += ["--ro-bind", str(PACKAGE), str(PACKAGE), "--tmpfs", str(CHILD.parent)]
+        elif any(PACKAGE.is_relative_to(place) for place in places):
+            binds += ["--tmpfs", str(PACKAGE)]
+        shut = ["--unshare-all", "--uid", "65534", "--gid", "65534", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+        own = ["--setenv", "OMP_NUM_THREADS", "1", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", *binds]
+        mine = ["--ro-bind", str(CHILD), "/grader", "--bind", str(folder), "/hw", "--chdir", "/hw"]
+        return [shutil.which("bwrap"), *shut, *own, *mine, sys.executable, "-I", "/grader"], "/hw", lambda: None
+
+    return command
+
+
+def container(image, allowed=()):
+    """The command for a container of `image`, which has Python and torch: no network, nobody's rights, read-only."""
+    engine = shutil.which("docker") or shutil.which("podman")
+
+    def command(folder):
+        name = f"lossnotes-{uuid.uuid4().hex[:12]}"
+        limits = ["--memory", "4g", "--pids-limit", "256", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"]
+        shut = ["--network", "none", "--read-only", "--user", "65534:65534", "--tmpfs", "/tmp:size=64m"]
+        shown = ["--volume", f"{CHILD}:/grader:ro", "--volume", f"{folder}:/hw:ro", "--workdir", "/hw"]
+        for topic in sorted(PACKAGE.glob("*.py")) if allowed else ():
+            shown += ["--volume", f"{topic}:{topic}:ro"]
+        run = [engine, "run", "--rm", "--interactive", "--name", name, *shut, *limits, *shown, image, "python3", "-I", "/grader"]
+
+        def end():
+            quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+            subprocess.run([engine, "rm", "--force", name], check=False, timeout=60, **quiet)
+
+        return run, "/hw", end
+
+    return command
+
+
+def missing(wall):
+    """What has to be installed for a wall, or an empty text."""
+    if wall == "sandbox" and not shutil.which("bwrap"):
+        return "--sandbox needs bubblewrap, and there is no bwrap on the PATH. Try apt install bubblewrap"
+    if wall == "container" and not (shutil.which("docker") or shutil.which("podman")):
+        return "--container needs docker or podman, and there is neither on the PATH. Try --sandbox"
+    return ""

@@ -1,0 +1,103 @@
+"""The checks of values: what is right, what is only told, and the first call that shows a fault."""
+
+import dataclasses
+import re
+
+import torch
+
+from lossnotes.check._cases.base import OPTIONAL, TOLD
+from lossnotes.check._cases.redraw import redrawn
+from lossnotes.check._judge.diagnosis import advice, diagnosis
+from lossnotes.check._judge.numbers import as_tensor, right
+from lossnotes.check._judge.outcome import cast
+from lossnotes.check._judge.words import came, shown
+from lossnotes.check._report import Line
+
+
+def ask(student, case, grad=()):
+    """The call; once more with float32 where float64 is refused, since no exercise names a dtype."""
+    got = student(case.args, case.options, grad)
+    if got or not got.ended or not _about_dtype(got):
+        return got
+    again = student(cast(case.args, torch.float32), cast(case.options, torch.float32), grad)
+    return got if _about_dtype(again) else dataclasses.replace(again, single=True)
+
+
+def _about_dtype(got):
+    return re.search(r"dtype|Double|Float\b|float64", got.error) is not None
+
+
+def values(student, name, cases, rules):
+    """The line of one check, and whether there is no sense in going on."""
+    spec = student.spec
+    role = "told" if name in TOLD - rules.asked else "value"
+    results, failed, put_off = [], None, None
+    for case in cases:
+        got = ask(student, case)
+        expected = None if name == "mismatched shapes" else spec.reference(*case.args, **case.options)
+        if not got and name in spec.options and name not in student.names and "unexpected keyword argument" in got.error:
+            return not_taken(name, rules), False  # a decorator takes everything and hands it on
+        if not got and got.ended and role == "value" and _is_row(case) and cases[-1].args[0].ndim > 1:
+            put_off = put_off or (case, got, expected)  # an exercise on tables need not take a single row
+            continue
+        results.append((case, got))
+        if failed is None and not _agrees(spec, name, case, got, expected):
+            if not got and name in OPTIONAL - rules.asked:
+                return Line(name, None, f"not checked: your function does not take them ({got.kind})", role="told"), False
+            failed = case, got, expected
+        if not got.ended:
+            break
+    if failed is None and put_off is None:
+        return _anew(student, name, cases, rules, role)
+    if failed is None:
+        case, got, expected = put_off
+        said = f"{shown(spec, case)} {came(got, expected)}"
+        student.notes[:] = student.notes or [Line("a single row", False, said, "It does for tables. Along which dimension do you sum?", role="told")]
+        return _anew(student, name, [c for c in cases if not _is_row(c)], rules, role)
+    case, got, expected = put_off or failed
+    mistakes, hints = diagnosis(spec, name, results)
+    said = f"{shown(spec, case)} {came(got, expected)}"
+    if name == "mismatched shapes" and not got:
+        said = f"{shown(spec, case)} raised {got.error}; expected a ValueError that names both shapes"
+    line = Line(name, False, said, " ".join(dict.fromkeys(hints or advice(got, expected))), tuple(dict.fromkeys(mistakes)), role)
+    nothing = name == "values" and (not got or as_tensor(got.value) is None)
+    return line, nothing or not got.ended
+
+
+def not_taken(name, rules):
+    if name in rules.required:
+        return Line(name, False, f"your function takes no {name}, and the sheet asks for it")
+    return Line(name, None, f"not checked: your function takes no {name}")
+
+
+def _is_row(case):
+    return isinstance(case.args[0], torch.Tensor) and case.args[0].ndim == 1
+
+
+def _agrees(spec, name, case, got, expected):
+    if name == "mismatched shapes":
+        return not got and got.kind == "ValueError" and _names_shapes(got.error, case.args)
+    return right(spec, case, got, expected)
+
+
+def _names_shapes(text, args):
+    """Whether both shapes stand there, as Python writes them: (3, 1), [3, 1] or 3 x 1."""
+    groups = [tuple(map(int, re.findall(r"\d+", group))) for group in re.findall(r"[(\[]([\d, x×]*)[)\]]", text)]
+    return all(tuple(x.shape) in groups for x in args)
+
+
+def _anew(student, name, cases, rules, role):
+    """What is right for the inputs of the report has to be right for others."""
+    if rules.seed is not None:
+        for case in redrawn(student.spec, name, cases, rules.seed):
+            got, expected = ask(student, case), student.spec.reference(*case.args, **case.options)
+            if not right(student.spec, case, got, expected):
+                said = f"right for the inputs of the report and wrong for others: {shown(student.spec, case)} {came(got, expected)}"
+                return Line(name, False, said, "Is it a formula, or a list of answers?", role=role), not got.ended
+    return Line(name, True, role=role), False
+
+
+def values_drawn(student, rules):
+    """A case of the values with other inputs, for the gradient."""
+    cases = student.spec.cases["values"]
+    return redrawn(student.spec, "values", cases[-1:], rules.seed) if rules.seed is not None else []

@@ -1,0 +1,93 @@
+"""What a usual mistake is, and those that can come on top of another: reduction, sign, base, an option not used."""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+
+class Mistake(NamedTuple):
+    """A name, a hint that points but does not solve, and the function that makes the mistake.
+
+    A `fitted` one takes a number ``eps`` as well, and the judge looks for the number that explains what came; its hint has a
+    place for it. Where `fn` is None the option is not used.
+    """
+
+    name: str
+    hint: str
+    fn: Callable | None
+    fitted: bool = False
+
+
+def each(log_p, target):
+    """The entry of the right class."""
+    return log_p.gather(1, target.unsqueeze(1)).squeeze(1)
+
+
+# --- what happens to the values afterwards: any of these may come on top of another mistake -------------------------------
+
+REDUCTIONS = [
+    Mistake("sum for mean", "The value grows with the batch. What divides it?", lambda loss, input: loss.sum()),
+    Mistake(
+        "no reduction",
+        "There is one value for each example. Which single number was asked for?",
+        lambda loss, input: loss,
+    ),
+    Mistake(
+        "mean over the classes too",
+        "The value is too small by the number of classes. How many numbers are you averaging, and how many examples are there?",
+        lambda loss, input: loss.mean() / input.shape[1] if input.ndim > 1 else None,
+    ),
+    Mistake(
+        "mean divides by one too few",
+        "The divisor is not the number of examples.",
+        lambda loss, input: loss.sum() / (loss.numel() - 1) if loss.numel() > 1 else None,
+    ),
+]
+SIGN = Mistake("missing minus", "Every value has the wrong sign. Where does a minus belong?", lambda x: -x)
+BASES = [
+    Mistake(
+        "log base 2 for nats",
+        "Every value is too large by the same factor, 1.4427. In which unit is it?",
+        lambda x: x / math.log(2),
+    ),
+    Mistake(
+        "log base 10 for nats",
+        "Every value is too small by the same factor, 0.4343. In which unit is it?",
+        lambda x: x / math.log(10),
+    ),
+]
+
+# --- options ------------------------------------------------------------------------------------------------------------
+
+EPSILON = "epsilon inside the log"
+EPSILON_HINT = "The value stops growing at {} nats. What did you add or clamp inside the logarithm, and what does it hide?"
+
+
+def epsilons(make):
+    """The two usual forms, added inside the logarithm or clamped at; `make` takes a logarithm and the arguments."""
+    forms = (lambda p, eps: torch.log(p + eps), lambda p, eps: torch.log(p.clamp(min=eps)))
+
+    def mistaken(form):
+        return lambda *args, eps: make(lambda p: form(p, eps), *args)
+
+    return [Mistake(EPSILON, EPSILON_HINT, mistaken(form), fitted=True) for form in forms]
+
+
+def unreduced(loss, how):
+    return {"mean": loss.mean, "sum": loss.sum, "none": lambda: loss}[how]()
+
+
+BASE = [Mistake("base not used", "The value is the same for every base. Where does base come into it?", None)]
+REDUCTION = [Mistake("reduction not used", "The value is the mean whatever reduction says.", None)]
+GAMMA = [Mistake("gamma not used", "The value is the same for every gamma.", None)]
+MARGIN = [Mistake("margin not used", "The value is the same for every margin.", None)]
+TEMPERATURE = [
+    Mistake("temperature not used", "The value is the same for every temperature.", None),
+    Mistake(
+        "temperature multiplied",
+        "A high temperature should make the probabilities more equal.",
+        lambda input, temperature, reference: reference(input, temperature=1 / temperature),
+    ),
+]

@@ -1,0 +1,275 @@
+"""Right functions that were refused, and wrong ones that were accepted, each found by somebody who tried."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.distributions import Categorical
+from torch.distributions import kl_divergence as kl
+
+from lossnotes.check import check
+
+RIGHT = []
+
+
+def right(like, told=()):
+    """Register a right function, and the checks that only tell something of it."""
+    return lambda fn: RIGHT.append(pytest.param(fn, like, set(told), id=f"{like} {len(RIGHT)}")) or fn
+
+
+@right("train_classifier")
+def _(loss, x, y, classes, steps=100, lr=0.1):
+    w = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(x @ w.T, y).backward()
+        optimizer.step()
+    return w.detach()
+
+
+@right("train_classifier", {"dtype kept"})
+def _(loss, x, y, classes, steps=100, lr=0.1):
+    layer = torch.nn.Linear(x.shape[1], classes, bias=False)
+    torch.nn.init.zeros_(layer.weight)
+    for _ in range(steps):
+        layer.weight.grad = None
+        loss(layer(x), y).backward()
+        with torch.no_grad():
+            layer.weight -= lr * layer.weight.grad
+    return layer.weight.detach()
+
+
+@right("conditional_entropy", {"other shapes"})
+def _(joint):
+    return -(torch.xlogy(joint, joint) - torch.xlogy(joint, joint.sum(1, keepdim=True))).sum()
+
+
+@right("conditional_entropy", {"other shapes"})
+def _(joint):
+    return -torch.xlogy(joint, joint).sum() + torch.xlogy(joint.sum(1), joint.sum(1)).sum()
+
+
+@right("mutual_information", {"other shapes"})
+def _(joint):
+    outer = joint.sum(1, keepdim=True) * joint.sum(0, keepdim=True)
+    return (torch.xlogy(joint, joint) - torch.xlogy(joint, outer)).sum()
+
+
+@right("mean_of_parts", {"dtype kept"})
+def _(means, counts):
+    return torch.dot(means, counts.float()) / counts.sum()
+
+
+@right("nll_loss", {"dtype kept", "device kept"})
+def _(input, target):
+    y = torch.zeros(len(target), input.shape[1])
+    y[torch.arange(len(target)), target] = 1
+    return -(y * input).sum() / max(len(target), 1)
+
+
+@right("cross_entropy", {"device kept"})
+def _(input, target):
+    return -(torch.eye(input.shape[1])[target] * torch.log_softmax(input, 1)).sum(1).mean()
+
+
+@right("cross_entropy", {"empty batch"})
+def _(input, target):
+    return sum(-torch.log_softmax(row, 0)[t] for row, t in zip(input, target)) / len(target)
+
+
+@right("cross_entropy", {"empty batch"})
+def _(input, target):
+    return torch.stack([torch.logsumexp(row, 0) - row[t] for row, t in zip(input, target)]).mean()
+
+
+@right("multiclass_hinge_loss", {"one class"})
+def _(input, target):
+    best, second = input.topk(2, 1).values.T
+    own = input.gather(1, target[:, None]).squeeze(1)
+    return torch.relu(1 + torch.where(own == best, second, best) - own).mean()
+
+
+@right("entropy")
+def _(p):
+    p = p / p.sum(-1, keepdim=True)
+    return -torch.xlogy(p, p).sum(-1)
+
+
+@right("entropy")
+def _(p):
+    return Categorical(p).entropy()
+
+
+@right("entropy")
+def _(p):
+    uniform = torch.full_like(p, 1 / p.shape[-1])
+    return torch.log(torch.tensor(float(p.shape[-1]), dtype=p.dtype)) - kl(Categorical(p), Categorical(uniform))
+
+
+@right("entropy", {"a single row"})
+def _(p, dim=1):
+    return -torch.xlogy(p, p).sum(dim)
+
+
+@right("kl_divergence")
+def _(p, q):
+    q = q / q.sum(-1, keepdim=True)
+    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(-1)
+
+
+@right("best_temperature", {"dtype kept"})
+def _(input, target, temperatures):
+    return min(temperatures, key=lambda t: F.cross_entropy(input / t, target)).item()
+
+
+@right("mse_loss", {"mismatched shapes"})
+def _(input, target):
+    return ((input - target) ** 2).mean()
+
+
+def handing_on(fn):
+    def wrapper(*args, **options):
+        return fn(*args, **options)
+
+    return wrapper
+
+
+RIGHT.append(pytest.param(handing_on(lambda p: -torch.xlogy(p, p).sum(-1)), "entropy", set(), id="a decorator without wraps"))
+RIGHT.append(pytest.param(torch.no_grad()(lambda text, known: BITS(text, known)), "bits_per_letter", set(), id="no_grad"))
+RIGHT.append(pytest.param(functools.lru_cache(lambda text, known: BITS(text, known)), "bits_per_letter", set(), id="lru_cache"))
+
+
+def BITS(text, known):
+    counts = torch.tensor([1.0 + known.lower().count(c) for c in "abcdefghijklmnopqrstuvwxyz"], dtype=torch.float64)
+    bits = -torch.log2(counts / counts.sum())
+    return torch.stack([bits[ord(c) - 97] for c in text.lower() if "a" <= c <= "z"]).mean()
+
+
+@pytest.mark.parametrize("fn, like, told", RIGHT)
+def test_a_right_function_passes_and_is_told_the_rest(fn, like, told):
+    report = check(fn, like=like)
+    assert report.passed and report.score == 1, report
+    failed = {line.check for line in report.lines if line.passed is False}
+    assert told <= failed <= told | {"gradient at 0", "dtype kept", "other shapes", "device kept", "empty batch", "one class"}, report
+
+
+WRONG = []
+
+
+def wrong(like, line, score=1.0):
+    """Register a wrong function, the line that has to fail, and a score that it must not reach."""
+    return lambda fn: WRONG.append(pytest.param(fn, like, line, score, id=f"{like} {len(WRONG)}")) or fn
+
+
+@wrong("bits_per_letter", "edge cases")
+def _(text, known):
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    counts = torch.tensor([1.0 + known.lower().count(c) for c in letters], dtype=torch.float64)
+    bits = -torch.log2(counts / counts.sum())
+    return torch.stack([bits[ord(c) - 97] for c in text.lower() if c.isalpha()]).mean()
+
+
+@wrong("entropy", "values", 0.01)
+def _(p):
+    return 0 * p.sum(-1)
+
+
+@wrong("softmax", "values", 0.01)
+def _(input):
+    return input
+
+
+@wrong("mean_of_parts", "values", 0.01)
+def _(means, counts):
+    return means[0]
+
+
+@wrong("best_temperature", "values", 0.01)
+def _(input, target, temperatures):
+    return temperatures[min(3, len(temperatures) - 1)]
+
+
+@wrong("best_temperature", "values", 0.01)
+def _(input, target, temperatures):
+    return temperatures[torch.stack([(input / t).argmax(1).eq(target).double().mean() for t in temperatures]).argmax()]
+
+
+@wrong("mse_loss", "mismatched shapes", 1.01)
+def _(input, target):
+    assert input.shape == target.shape
+    return ((input - target) ** 2).mean()
+
+
+@wrong("mse_loss", "mismatched shapes", 1.01)
+def _(input, target):
+    if input.ndim != target.ndim:
+        raise ValueError(f"{tuple(input.shape)} and {tuple(target.shape)}")
+    return ((input - target) ** 2).mean()
+
+
+@wrong("mse_loss", "mismatched shapes", 1.01)
+def _(input, target):
+    return ((input - torch.tensor(target)) ** 2).mean()  # PyTorch warns of the copy, which is no refusal
+
+
+@wrong("entropy", "gradient at 0", 1.01)
+def _(p):
+    return -torch.where(p > 0, p * p.log(), 0).sum(-1)
+
+
+@pytest.mark.parametrize("fn, like, line, score", WRONG)
+def test_a_wrong_function_is_found(fn, like, line, score):
+    report = check(fn, like=like)
+    (found,) = (x for x in report.lines if x.check == line)
+    assert found.passed is False and report.score < score, report
+
+
+# --- what is said of it ---------------------------------------------------------------------------------------------------
+
+
+def test_what_differs_in_the_fifth_digit_is_shown_with_it():
+    def cross_entropy(input, target):
+        return -torch.log(torch.softmax(input, 1).gather(1, target[:, None]) + 5e-5).mean()
+
+    found = check(cross_entropy).lines[0].found
+    got, expected = found.split(" gave ")[1].split("; expected ")
+    assert got != expected and got[:4] == expected[:4]
+
+
+@pytest.mark.parametrize("eps", [1e-3, 5e-5, 3e-7, 5e-7, 1e-9])
+def test_any_epsilon_is_found_and_where_the_value_stops(eps):
+    report = check(lambda p: -(p * torch.log(p + eps)).sum(-1), like="entropy")
+    report = check(lambda p: -torch.log(p.clamp(min=eps)), like="information_content")
+    (line,) = (x for x in report.lines if x.check == "edge cases")
+    assert line.mistakes == ("epsilon inside the log",) and f"stops growing at {-torch.tensor(eps).log():.1f} nats" in line.hint
+
+
+def test_an_empty_row_is_not_taken_for_an_epsilon():
+    def mutual_information(joint):
+        ratio = joint / (joint.sum(-1, keepdim=True) * joint.sum(-2, keepdim=True))
+        return (joint * torch.log(ratio + 1e-12)).sum((-2, -1))
+
+    (line,) = (x for x in check(mutual_information, like="mutual_information").lines if x.check == "edge cases")
+    assert line.mistakes == ("0 / 0 in an empty row",) and "what do you divide by it" in line.hint
+
+
+def test_nan_is_not_called_a_graph_cut_off():
+    report = check(lambda p, q: torch.xlogy(p, p - q).sum(-1), like="kl_divergence")
+    assert "part of the graph cut off" not in report.mistakes
+
+
+@pytest.mark.parametrize(
+    "fn",
+    [lambda p: p.sum(-1) - np.max(p, axis=-1, keepdims=True), lambda p: -p.numpy().sum(-1) + (p.numpy() @ [1])],
+)
+def test_users_of_numpy_are_told_that_inputs_are_tensors(fn):
+    report = check(fn, like="entropy")
+    assert report.passed or any("tensors" in line.hint for line in report.lines), report
+
+
+def test_what_is_drawn_is_called_so():
+    report = check(lambda p: -torch.xlogy(p, p).sum(-1) + torch.rand(()), like="entropy")
+    assert "drawn at random" in report.mistakes
