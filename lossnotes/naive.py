@@ -45,15 +45,15 @@ def mutual_information(joint, *, base=math.e):
     return (joint * torch.log(joint / independent)).sum((-2, -1)) / math.log(base)
 
 
-def softmax(input, dim, *, temperature=1.0):
+def softmax(input, dim, *, temperature=1.0, dtype=None):
     """exp over sum of exp: inf / inf = NaN from a score of 89 on in float32"""
-    e = torch.exp(input / temperature)
+    e = torch.exp(input.to(dtype or input.dtype) / temperature)
     return e / e.sum(dim, keepdim=True)
 
 
-def log_softmax(input, dim, *, temperature=1.0):
+def log_softmax(input, dim, *, temperature=1.0, dtype=None):
     """Logarithm of softmax: -inf where softmax is rounded to 0"""
-    return torch.log(softmax(input, dim, temperature=temperature))
+    return torch.log(softmax(input, dim, temperature=temperature, dtype=dtype))
 
 
 def nll_loss(input, target):

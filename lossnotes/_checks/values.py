@@ -25,7 +25,7 @@ def strict():
     ...     ln.entropy([0.5, 0.6])
     Traceback (most recent call last):
     ...
-    ValueError: entropy: p sums to 1.1; a distribution sums to 1. Try p / p.sum(dim=-1, keepdim=True) if these are counts.
+    ValueError: entropy: p sums to 1.1; a distribution sums to 1. Try p / p.sum(dim=-1, keepdim=True) with p = torch.tensor(p), if these are counts.
     """
     token = _strict.set(True)
     try:
