@@ -1,5 +1,7 @@
 """Scores to probabilities."""
 
+import math
+
 import torch
 
 from lossnotes import _checks
@@ -103,18 +105,23 @@ def _log_softmax(fn, input, dim, temperature, dtype):
     if dtype is not None:
         _checks.is_floating_dtype(fn, dtype)
         input = input.to(dtype)
-    return log_softmax_of(wide(with_whole_classes(input, dim)), dim, temperature), input.dtype
+    z = wide(with_whole_classes(input, dim))
+    return log_softmax_of(z, dim, temperature, as_pytorch=True), input.dtype
 
 
-def log_softmax_of(z, dim, temperature=1.0):
-    """The formula of `log_softmax`."""
+def log_softmax_of(z, dim, temperature=1.0, *, as_pytorch=False):
+    """The formula of `log_softmax`.
+
+    A class whose score is inf has the probability 1. In PyTorch such a row is NaN; the losses take the limit.
+    """
     limits = torch.finfo(z.dtype)
     if not torch.compiler.is_compiling() and z.numel() == 0:
         return z.clone()
     # Softmax does not change when all scores move together. Move the largest to 0, and no exponential overflows.
     largest, k = z.detach().max(dim, keepdim=True)
     # A temperature below what the dtype holds would be 0 there, and 0 / 0 is NaN. So is inf - inf.
-    z = (z - largest.clamp(limits.min, limits.max)) / max(float(temperature), limits.tiny)
+    highest = math.inf if as_pytorch else limits.max
+    z = (z - largest.clamp(limits.min, highest)) / max(float(temperature), limits.tiny)
     top = z.gather(dim, k)
     others = z.scatter(dim, k, limits.min).exp().sum(dim, keepdim=True)  # and not the other way: 0 times e^inf is NaN
     # For the largest score this is -log(1 + others), and log(exp(top) + others) would lose a small `others`.

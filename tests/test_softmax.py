@@ -241,7 +241,7 @@ def test_inputs_are_never_changed(name, dtype):
 def test_is_exported_and_takes_its_temperature_by_keyword(name):
     assert name in ln.__all__
     parameters = inspect.signature(getattr(ln, name)).parameters
-    assert list(parameters) == ["input", "dim", "temperature"]
+    assert list(parameters) == ["input", "dim", "temperature", "dtype"]
     assert parameters["temperature"].kind is inspect.Parameter.KEYWORD_ONLY
     assert parameters["temperature"].default == 1
 
@@ -251,3 +251,17 @@ def test_a_single_score_is_certain_as_in_pytorch(dim):
     score = torch.tensor(3.0)
     assert ln.softmax(score, dim) == torch.softmax(score, dim) == 1
     assert ln.log_softmax(score, dim) == torch.log_softmax(score, dim) == 0
+
+
+@both
+def test_dtype_is_that_of_the_computation(name):
+    """As in PyTorch: what comes in is brought to it first."""
+    z = torch.tensor([[20.0, 0.0, -3.0]], dtype=torch.bfloat16, requires_grad=True)
+    for dtype in (torch.float32, torch.float64):
+        value, expected = getattr(ln, name)(z, 1, dtype=dtype), getattr(torch, name)(z, 1, dtype=dtype)
+        assert value.dtype == dtype
+        same(value, expected, 1e-6)
+    assert torch.autograd.grad(value.sum(), z)[0].dtype == torch.bfloat16
+    for wrong, message in (("float32", r"dtype is a str; .* Try dtype=torch.float32"), (torch.int64, "floating-point type")):
+        with pytest.raises(TypeError, match=message):
+            getattr(ln, name)(z, 1, dtype=wrong)
