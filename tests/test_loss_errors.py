@@ -575,6 +575,68 @@ BAD_CALLS = [
         TypeError,
         "hinge_loss: margin is a NoneType; expected a number. Try margin=1.0.",
     ),
+    # Weights of each number, and of channels.
+    (lambda: mse(Z(2), Z(2), weight=[1.0, 2.0]), TypeError, "mse_loss: weight is a list; expected a tensor. Try torch.as_tensor(weight)."),
+    (lambda: mse(Z(2), Z(2), weight=T([1, 2])), TypeError, "mse_loss: weight has dtype torch.int64; expected floating point. Try weight.float()."),
+    (lambda: mse(Z(2), Z(2), weight=Z(2).to("meta")), ValueError, "mse_loss: input is on cpu but weight is on meta; expected one device. Try "
+                                                                  "weight.to(input.device)."),
+    (lambda: mse(Z(2, 1), Z(2, 1), weight=torch.ones(2)), ValueError, "mse_loss: weight has shape (2,) but input has shape (2, 1); expected the same shape. Try "
+                                                                      "weight.reshape(input.shape)."),
+    (lambda: mse(Z(4, 3), Z(4, 3), weight=torch.ones(4)), ValueError, "mse_loss: weight has shape (4,) but input has shape (4, 3); expected the same shape. Try "
+                                                                      "weight.reshape(-1, 1).expand_as(input)."),
+    (lambda: mse(Z(4, 3, 2), Z(4, 3, 2), weight=torch.ones(4)), ValueError, "mse_loss: weight has shape (4,) but input has shape (4, 3, 2); expected the same shape. Try "
+                                                                            "weight.reshape(-1, 1, 1).expand_as(input)."),
+    (lambda: mse(Z(4, 3), Z(4, 3), weight=torch.ones(3)), ValueError, "mse_loss: weight has shape (3,) but input has shape (4, 3); expected the same shape. Try "
+                                                                      "weight.expand_as(input)."),
+    (lambda: mse(Z(3, 3), Z(3, 3), weight=torch.ones(3)), ValueError, "mse_loss: weight has shape (3,) but input has shape (3, 3); expected the same shape. Try "
+                                                                      "weight.expand_as(input)."),
+    (lambda: mse(Z(4, 3), Z(4, 3), weight=torch.ones(5)), ValueError, "mse_loss: weight has shape (5,) but input has shape (4, 3); expected the same shape. Try "
+                                                                      "weight=torch.ones_like(input), with your weights for the ones."),
+    (lambda: bce(Z(2, 3, 8, 8), Z(2, 3, 8, 8), pos_weight=torch.ones(3)), ValueError, "binary_cross_entropy_with_logits: pos_weight has shape (3,) but input has shape (2, 3, 8, 8); "
+                                                                                      "expected a shape that broadcasts to that of input. Try pos_weight.view(-1, 1, 1)."),
+    (lambda: bce(Z(5, 3), Z(5, 3), torch.ones(5)), ValueError, "binary_cross_entropy_with_logits: weight has shape (5,) but input has shape (5, 3); expected a "
+                                                               "shape that broadcasts to that of input. Try weight.view(-1, 1)."),
+    (lambda: bce(Z(2, 3), Z(2, 3), torch.ones(6)), ValueError, "binary_cross_entropy_with_logits: weight has shape (6,) but input has shape (2, 3); expected a "
+                                                               "shape that broadcasts to that of input. Try weight.reshape(input.shape)."),
+    (lambda: bce(Z(2, 3, 4, 5), Z(2, 3, 4, 5), torch.ones(4)), ValueError, "binary_cross_entropy_with_logits: weight has shape (4,) but input has shape (2, 3, 4, 5); "
+                                                                           "expected a shape that broadcasts to that of input. Try weight.view(-1, 1)."),
+    (lambda: bce(Z(2, 3, 4, 5), Z(2, 3, 4, 5), torch.ones(7)), ValueError, "binary_cross_entropy_with_logits: weight has shape (7,) but input has shape (2, 3, 4, 5); "
+                                                                           "expected a shape that broadcasts to that of input. Try weight=torch.ones(3, 1, 1), with your "
+                                                                           "weights for the ones."),
+    (lambda: bce(Z(2), Z(2), pos_weight=T([True, False])), TypeError, "binary_cross_entropy_with_logits: pos_weight has dtype torch.bool; expected floating point. Try "
+                                                                      "pos_weight.float()."),
+    (lambda: bce(Z(2), Z(2), pos_weight=T([1j, 0])), TypeError, "binary_cross_entropy_with_logits: pos_weight has dtype torch.complex64; expected floating point."
+                                                                " Try pos_weight.real."),
+    (lambda: ce(Z(4, 3), T([0, 1, 2, 0]), weight=torch.ones(1)), ValueError, "cross_entropy: weight has shape (1,) but input has 3 classes; expected shape (3,), one weight a "
+                                                                             "class. Try weight.expand(3)."),
+    (lambda: ce(Z(4, 3), T([0, 1, 2, 0]), weight=torch.ones(7)), ValueError, "cross_entropy: weight has shape (7,) but input has 3 classes; expected shape (3,), one weight a "
+                                                                             "class. Try weight=torch.ones(3), with your weights for the ones."),
+    (lambda: focal(Z(4, 3), T([0, 1, 2, 0]), weight=torch.ones(4)), ValueError, "softmax_focal_loss: weight has shape (4,) but input has 3 classes; expected shape (3,), one "
+                                                                                'weight a class. Try (weight * softmax_focal_loss(input, target, reduction="none")).mean() for a '
+                                                                                "weight of each example."),
+    (lambda: ce(Z(2, 7, 3), T([[0] * 7] * 2)), ValueError, "cross_entropy: input has shape (2, 7, 3) but target has shape (2, 7); expected class indices of "
+                                                           "shape (2, 3). Try input.movedim(-1, 1)."),
+    (lambda: ce(Z(4, 1), T([0, 1, 1, 0])), ValueError, "cross_entropy: target[1] is 1; expected a class from 0 to 0. Try "
+                                                       "binary_cross_entropy_with_logits(input.squeeze(1), target.to(input.dtype)) for one score of yes "
+                                                       "or no."),
+    (lambda: ce(Z(1), T(1)), ValueError, "cross_entropy: target is 1; expected a class from 0 to 0. Try "
+                                         "binary_cross_entropy_with_logits(input.squeeze(0), target.to(input.dtype)) for one score of yes "
+                                         "or no."),
+    (lambda: focal(Z(4, 1), T([0, 1, 1, 0])), ValueError, "softmax_focal_loss: target[1] is 1; expected a class from 0 to 0. Try "
+                                                          "sigmoid_focal_loss(input.squeeze(1), target.to(input.dtype)) for one score of yes or no."),
+    (lambda: multi(Z(4, 1), T([0, 1, 1, 0])), ValueError, "multiclass_hinge_loss: target[1] is 1; expected a class from 0 to 0. Try "
+                                                          "hinge_loss(input.squeeze(1), 2 * target - 1) for one score of yes or no."),
+    (lambda: sfocal(Z(2), YES, alpha=-1), ValueError, "sigmoid_focal_loss: alpha is -1; expected a number from 0 to 1, or None for no weights. Try "
+                                                      "alpha=None."),
+    (lambda: sfocal(Z(2), YES, alpha=[0.1, 0.9]), TypeError, "sigmoid_focal_loss: alpha is a list; expected a number, the weight of yes. Try alpha=alpha[1] "
+                                                             "for the weight of yes, or softmax_focal_loss(input, target, weight=torch.as_tensor(alpha)) for "
+                                                             "weights of classes."),
+    (lambda: sfocal(Z(2), YES, alpha=T([0.1, 0.2, 0.7])), TypeError, "sigmoid_focal_loss: alpha is a Tensor; expected a number, the weight of yes. Try "
+                                                                     "softmax_focal_loss(input, target, weight=torch.as_tensor(alpha)) for weights of classes."),
+    (lambda: ce(LOG_P, RIGHT, ignore_index=T(0)), TypeError, "cross_entropy: ignore_index is a Tensor; expected an integer. Try "
+                                                             "ignore_index=ignore_index.item()."),
+    (lambda: nll(T([[5.0, 1.0, -2.0]]), T([0])), ValueError, "nll_loss: the exponentials of input[0, :] sum to 151.3; expected log-probabilities, whose "
+                                                             "exponentials sum to 1. Try log_softmax(input, dim=1), if these are scores."),
     # Reduction.
     *(
         (lambda loss=loss, x=x: loss(x), ValueError, f"{fn}: reduction is {x!r}; {REDUCTIONS}'mean'.")
@@ -689,7 +751,7 @@ def test_a_sign_is_a_real_number(target):
 @pytest.mark.parametrize("ignore_index", [None, "a", 1.5, T([1, 2])])
 @pytest.mark.parametrize("loss", [nll, ce, focal])
 def test_ignore_index_is_an_integer(loss, ignore_index):
-    with pytest.raises(TypeError, match=r"ignore_index is .+; expected an integer. Try ignore_index=-100."):
+    with pytest.raises(TypeError, match=r"ignore_index is .+; expected an integer. Try ignore_index=(-100|ignore_index.item\(\))."):
         loss(LOG_P, RIGHT, ignore_index=ignore_index)
 
 

@@ -546,3 +546,83 @@ def test_any_number_of_dimensions(case):
     rows = z.movedim(1, -1).reshape(-1, 3)
     same(value.flatten(), case(rows, target.flatten()))
     same(value[0, 1, 2], case(rows[5], target[0, 1, 2]))
+
+
+# --- what public bug reports brought to light, each as the kind that it is ----------------------------------------------------------
+
+
+def test_weights_are_summed_in_the_dtype_of_the_scores():
+    """float32 weights beside float64 scores: their sum has all digits, too."""
+    z = torch.randn(50, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    target, weight = torch.arange(50) % 3, torch.tensor([0.1, 0.7, 1 / 3])
+    exact = weight.double()
+    for loss in (ln.cross_entropy, ln.softmax_focal_loss):
+        same(loss(z, target, weight), loss(z, target, exact), 1e-15)
+    log_p = z.log_softmax(1)
+    same(ln.nll_loss(log_p, target, weight), ln.nll_loss(log_p, target, exact), 1e-15)
+    w = torch.eye(3, dtype=torch.float64)
+    same(ln.linear_cross_entropy(z, w, target, weight=weight), ln.cross_entropy(z, target, exact), 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.uint16, torch.uint32, torch.uint64, torch.int16], ids=str)
+def test_classes_of_any_integer_type(dtype):
+    z, target = 2 * torch.eye(3), torch.tensor([0, 2, 1])
+    log_p = z.log_softmax(1)
+    losses = (ln.cross_entropy, z), (ln.softmax_focal_loss, z), (ln.multiclass_hinge_loss, z), (ln.nll_loss, log_p)
+    for loss, scores in losses:
+        assert torch.equal(loss(scores, target.to(dtype)), loss(scores, target))
+
+
+def test_an_index_beyond_int64_is_named_as_it_is():
+    target = torch.tensor([0, -5]).view(torch.uint64)
+    with pytest.raises(ValueError, match=r"target\[1\] is 18446744073709551611; .* Try target.view\(torch.int64\)"):
+        ln.cross_entropy(torch.zeros(2, 3), target)
+
+
+@pytest.mark.parametrize("name", ["cross_entropy", "nll_loss"])
+def test_no_rows_and_no_classes(name):
+    z, target = torch.zeros(0, 0), torch.zeros(0, dtype=torch.int64)
+    for reduction in ("mean", "sum", "none"):
+        same(getattr(ln, name)(z, target, reduction=reduction), getattr(F, name)(z, target, reduction=reduction))
+
+
+def test_a_layer_without_rows_and_classes():
+    nothing = torch.zeros(0, dtype=torch.int64)
+    assert ln.linear_cross_entropy(torch.zeros(0, 4), torch.zeros(0, 4), nothing).isnan()
+
+
+def test_a_mean_over_no_weight_is_nan_with_smoothing_too():
+    z, target, weight = torch.tensor([[1.0, 2.0]]), torch.tensor([0]), torch.tensor([0.0, 1.0])
+    assert ln.cross_entropy(z, target, weight, label_smoothing=0.1).isnan()
+    assert F.cross_entropy(z, target, weight, label_smoothing=0.1).isnan()
+
+
+def test_many_correctly_rounded_probabilities_are_a_distribution():
+    assert ln.entropy(torch.softmax(torch.zeros(10**6), 0).half()) > 13.5
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_near_distributions_have_a_divergence_of_full_accuracy(dtype):
+    """Of second order in how far they are apart, where the terms are of first order."""
+    for far in (1e-2, 1e-3, 1e-5 if dtype == torch.float32 else 1e-7):
+        p = torch.tensor([0.25, 0.35, 0.4], dtype=dtype)
+        q = p + torch.tensor([far, -far, 0], dtype=dtype)
+        for fn, tolerance in ((ln.jensen_shannon_divergence, 1e-5), (ln.kl_divergence, 1e-5 if dtype == torch.float32 else 1e-7)):
+            (expected,) = ([getattr(ref, fn.__name__)(ref.exact(p), ref.exact(q))],)
+            assert fn(p, q).item() == pytest.approx(float(expected[0]), rel=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_jensen_shannon_of_the_smallest_number(dtype):
+    least = torch.finfo(dtype).tiny * torch.finfo(dtype).eps
+    p = torch.tensor([1.0, least], dtype=dtype, requires_grad=True)
+    value = ln.jensen_shannon_divergence(p, torch.tensor([1.0, 0.0], dtype=dtype))
+    (slopes,) = torch.autograd.grad(value, p)
+    assert value == 0 and slopes.isfinite().all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
+def test_a_mean_of_a_step_is_rounded_once(dtype):
+    for total, count in ((30000.0, 2**25), (60000.0, 3 * 10**6), (1e-5, 1e-39), (30000.0, 10**6)):
+        total = torch.tensor(total, dtype=dtype)
+        assert ln.distributed_mean(total, count) == (total.double() / count).to(dtype)

@@ -140,7 +140,7 @@ def _as_factor(name, x, input):
     along = [d for d in (1, 0, *range(2, input.ndim)) if d < input.ndim and input.shape[d] == x.numel()]
     if along:
         view = ", ".join(["-1", *("1" for _ in range(input.ndim - 1 - along[0]))])
-        return f"{name}.reshape({view})"
+        return f"{name}.view({view})" if x.ndim == 1 else f"{name}.reshape({view})"
     wanted = (*(input.shape[1:2] if input.ndim > 1 else input.shape), *(1 for _ in input.shape[2:]))
     return f"{name}=torch.ones({', '.join(map(str, wanted)) or '()'}), with your weights for the ones"
 

@@ -65,7 +65,7 @@ def is_integer(fn, name, x, usual=-100):
     if not isinstance(x, numbers.Integral) or isinstance(x, bool):
         fix = f"{name}={usual}"
         if isinstance(x, torch.Tensor) and x.numel() == 1:
-            fix = f"{name}=int({name})"
+            fix = f"{name}={name}.item()" if not x.is_floating_point() else f"{name}=int({name})"
         raise TypeError(f"{fn}: {name} is {a(type(x).__name__)}; expected an integer. Try {fix}.")
 
 
@@ -101,7 +101,12 @@ def as_count(fn, count, device):
     """`count` as a tensor on `device`: a single number, 0 or more."""
     if not isinstance(count, numbers.Real | torch.Tensor) or isinstance(count, bool):
         raise TypeError(f"{fn}: count is {a(type(count).__name__)}; expected a number. Try (target != -100).sum().")
-    count = torch.as_tensor(count, device=device).detach()
+    passed = count
+    if not isinstance(count, torch.Tensor):
+        # Of no default dtype, which may hold neither a large count nor a tiny one.
+        exact = torch.float32 if device.type == "mps" else torch.float64
+        count = torch.tensor(float(count), dtype=exact, device=device)
+    count = count.detach().to(device)
     if count.is_complex() or count.dtype == torch.bool:
         raise TypeError(f"{fn}: count has dtype {count.dtype}; expected a number. Try (target != -100).sum().")
     if count.ndim:
@@ -109,7 +114,8 @@ def as_count(fn, count, device):
             f"{fn}: count has shape {tuple(count.shape)}; expected a single number. Try count.sum()."
         )
     if values_can_be_read(count) and not count >= 0:
-        raise ValueError(f"{fn}: count is {count.item()}; expected 0 or more. Try (target != -100).sum().")
+        said = passed.item() if isinstance(passed, torch.Tensor) else passed
+        raise ValueError(f"{fn}: count is {said}; expected 0 or more. Try (target != -100).sum().")
     return count
 
 
