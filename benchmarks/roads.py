@@ -1,5 +1,5 @@
-"""Where the two roads of lossnotes/_blocks.py part: what its constants LARGE, BLOCK, BLOCK_OF_ROWS, BLOCK_OF_SCORES rest on,
-and FEW of lossnotes/classification.py.
+"""Where the two roads of lossnotes/_roads part: what the constants LARGE, BLOCK, BLOCK_OF_ROWS, BLOCK_OF_SCORES rest on, and FEW
+of lossnotes/classification.py.
 
     python benchmarks/roads.py           some minutes
     python benchmarks/roads.py --quick   a few small sizes, to see that it runs
@@ -11,6 +11,7 @@ over block sizes; a star marks the constant as it is.
 """
 
 import argparse
+import contextlib
 import random
 import statistics
 import timeit
@@ -32,7 +33,8 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 import lossnotes as ln
-from lossnotes import _blocks, classification
+from lossnotes import classification
+from lossnotes._roads import blocks as in_blocks, linear, road as which_road
 
 CLASSES = 16
 
@@ -63,40 +65,42 @@ OF_ROWS = {
     "KL": (distributions(2, True), rows(ln.kl_divergence)),
     "JS": (distributions(2, True), rows(ln.jensen_shannon_divergence)),
 }
+# What is patched for each road, by the place of the constant.
+LARGE = (which_road, "LARGE")
+WITHOUT_CLOSED_FORMS = (in_blocks, "Job")
+Job = in_blocks.Job
 ROADS = {
-    "definition": {"_steps_aside": lambda *_: True},
-    "blocks": {"LARGE": 1, "_KERNELS": {}},
-    "closed form": {"LARGE": 1},
+    "definition": {(which_road, "_is_looked_at"): lambda *_: True},
+    "blocks": {LARGE: 1, WITHOUT_CLOSED_FORMS: lambda formula, closed_form, *rest: Job(formula, None, *rest)},
+    "closed form": {LARGE: 1},
+}
+FEW = (classification, "FEW")
+CONSTANTS = {
+    "BLOCK": (in_blocks, "BLOCK"),
+    "BLOCK_OF_ROWS": (in_blocks, "BLOCK_OF_ROWS"),
+    "BLOCK_OF_SCORES": (linear, "BLOCK_OF_SCORES"),
 }
 
 
 def medians(settings, loss, tensors, rounds, sample):
-    """Seconds of a step under each of the settings of `_blocks`, in turns."""
+    """Seconds of a step under each of the settings, in turns."""
     once, seconds = timeit.Timer(lambda: step(loss, tensors)), {name: [] for name in settings}
     once.timeit(2)
     number = max(1, round(sample / once.timeit(1)))
     for _ in range(rounds):
         for name in random.sample(list(settings), len(settings)):
-            few = settings[name].get("FEW", 0)
-            here = {k: v for k, v in settings[name].items() if k != "FEW"}
-            with mock.patch.multiple(_blocks, **here), mock.patch.object(classification, "FEW", few):
+            with contextlib.ExitStack() as stack:
+                for (home, constant), value in ({FEW: 0} | settings[name]).items():
+                    stack.enter_context(mock.patch.object(home, constant, value))
                 seconds[name].append(once.timeit(number) / number)
     return {name: statistics.median(values) for name, values in seconds.items()}
 
 
 def has_closed_form(loss, tensors):
-    """Whether the loss asks for a formula that is among the kernels."""
-    asked = []
-
-    class Noting(dict):
-        def get(self, name, default):
-            asked.append(name in self)
-            return default
-
-    noting = mock.patch.object(_blocks, "_KERNELS", Noting(_blocks._KERNELS))
-    with noting, mock.patch.object(classification, "FEW", 0):
+    """Whether the loss names one."""
+    with mock.patch.object(in_blocks, "Job", wraps=Job) as job, mock.patch.object(classification, "FEW", 0):
         loss(*tensors)
-    return any(asked)
+    return job.call_args.args[1] is not None
 
 
 def roads(exponents, rounds, sample):
@@ -114,13 +118,13 @@ def roads(exponents, rounds, sample):
         if has_closed_form(loss, tensors):
             found.append((name, "closed form", *ratios["closed form"]))
     heads = ("definition / …", "", *(f"2^{k}" for k in exponents))
-    now = f"{len(exponents)} sizes; rows have {CLASSES} classes; LARGE is 2^{_blocks.LARGE.bit_length() - 1}"
+    now = f"{len(exponents)} sizes; rows have {CLASSES} classes; LARGE is 2^{which_road.LARGE.bit_length() - 1}"
     return tabulate(found, heads, disable_numparse=True) + "\n" + now
 
 
 def few(exponents, rounds, sample):
     """How many times longer the closed form takes than float64, over the number of scores."""
-    found, settings = [], {"closed form": {"LARGE": 1}, "float64": {"LARGE": 1, "FEW": 1 << 30}}
+    found, settings = [], {"closed form": {}, "float64": {FEW: 1 << 30}}
     for classes in (2, 10, 100):
         row = []
         for k in exponents:
@@ -136,10 +140,10 @@ def blocks(constant, losses, shape, exponents, rounds):
     """Milliseconds over the size of a block."""
     found = []
     for name, (draw, loss) in tqdm(losses.items(), desc=constant, unit="loss", disable=None):
-        settings = {k: {constant: 1 << k} for k in exponents}
+        settings = {k: {CONSTANTS[constant]: 1 << k} for k in exponents}
         seconds = medians(settings, loss, draw(*shape, device="cpu"), rounds, 0)
         found.append((name, *(f"{1e3 * s:.4g}" for s in seconds.values())))
-    heads = (f"ms at {constant} =", *(f"2^{k}" + "*" * (1 << k == getattr(_blocks, constant)) for k in exponents))
+    heads = (f"ms at {constant} =", *(f"2^{k}" + "*" * (1 << k == getattr(*CONSTANTS[constant])) for k in exponents))
     return tabulate(found, heads, disable_numparse=True)
 
 
@@ -158,8 +162,8 @@ def main():
     some = {name: OF_ROWS[name] for name in ("cross_entropy", "softmax focal")}
     print(blocks("BLOCK_OF_ROWS", some, shape, range(14, 16) if quick else range(14, 23), rounds))
     shape = (64, 32, 500) if quick else (2048, 256, 32000)
-    linear = {"linear_cross_entropy": (layer, ln.linear_cross_entropy)}
-    print(blocks("BLOCK_OF_SCORES", linear, shape, range(14, 16) if quick else range(20, 27), min(rounds, 5)))
+    some = {"linear_cross_entropy": (layer, ln.linear_cross_entropy)}
+    print(blocks("BLOCK_OF_SCORES", some, shape, range(14, 16) if quick else range(20, 27), min(rounds, 5)))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """What every formula here needs of its numbers."""
 
 import torch
-from torch.nn.functional import logsigmoid
 
 
 def wide(x):
@@ -9,9 +8,34 @@ def wide(x):
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
+def widest(x):
+    """`x` in float64, where a difference of nearly equal numbers has digits left; in float32 on mps, which has no other."""
+    return x.float() if x.device.type == "mps" else x.double()
+
+
 def softplus(x):
-    """log(1 + e^x), exact on both sides; ``torch.nn.functional.softplus`` drops e^-x from 20 on."""
-    return -logsigmoid(-x)
+    """log(1 + e^x): a straight part, and a bend that never overflows. Exact on both sides, and so are its derivatives.
+
+    ``torch.nn.functional.softplus`` drops e^-x from 20 on, and the second derivative of ``logsigmoid`` is 0 from 37 on.
+    """
+    size = torch.where(x > 0, x, -x)  # abs has no slope at 0
+    return torch.relu(x) + torch.log1p(torch.exp(-size))
+
+
+def log_sigmoid(x):
+    """log(1 / (1 + e^-x))"""
+    return -softplus(-x)
+
+
+def times(share, loss):
+    """``share * loss``, of which a share of 0 takes nothing, not even of an infinite loss (0 times inf would be NaN).
+
+    A loss that is infinite grows as its score does, times `share`; how `share` itself changes is lost beside that. The product
+    rule would make 0 times inf of it.
+    """
+    infinite = loss == torch.inf
+    endless = torch.where(share == 0, 0, share.detach() * loss)
+    return torch.where(infinite, endless, share * torch.where(infinite, 0, loss))
 
 
 def class_dim(input):
@@ -19,24 +43,44 @@ def class_dim(input):
     return 0 if input.ndim == 1 else 1
 
 
+def of_classes(weight, z):
+    """A weight for each class, in a shape that meets the classes of `z`."""
+    return weight.to(z.dtype).reshape([-1 if d == class_dim(z) else 1 for d in range(z.ndim)])
+
+
 def lead_of_others(z, index, dim):
     """How far the other scores together are ahead of score `index`: log of the sum of e^(z_j - z_t) over j other than t.
 
     The loss of a right answer is softplus of this: 1 - p is never formed, so nothing cancels.
     """
-    ahead = z - z.gather(dim, index)
+    limits = torch.finfo(z.dtype)
+    if z.shape[dim] == 0:
+        return z.sum(dim)
+    right = z.gather(dim, index)
+    # An infinite score has no distance to others. Then they are measured from 0, and what is left, infinite, comes last.
+    origin = torch.where(right.isinf(), 0, right)
     # The most negative number and not -inf, whose gradient would be NaN where there is no other class.
-    ahead = ahead.scatter(dim, index, torch.finfo(z.dtype).min)
+    ahead = (z - origin).scatter(dim, index, limits.min)
+    largest = ahead.detach().amax(dim, keepdim=True)
+    nothing = (right == -torch.inf) & (largest == limits.min)  # every score is -inf: their softmax is NaN
+    largest = largest.clamp(max=limits.max)
     # The gradient of torch.logsumexp is e^(x - result), and a large result has few digits behind the point. Here it is a
-    # quotient of exponentials. (The clamp is for a right answer of score -inf.)
-    largest = ahead.detach().amax(dim, keepdim=True).clamp(max=torch.finfo(z.dtype).max)
-    return (largest + (ahead - largest).exp().sum(dim, keepdim=True).log()).squeeze(dim)
+    # quotient of exponentials.
+    endless = ahead == torch.inf
+    exponentials = torch.where(endless, 0, ahead - largest).exp()
+    lead = largest + exponentials.sum(dim, keepdim=True).log()
+    lead = lead + torch.where(endless, ahead, 0).sum(dim, keepdim=True) / endless.sum(dim, keepdim=True).clamp(min=1)
+    lead = lead + (origin - right)
+    return torch.where(nothing, torch.nan, lead).squeeze(dim)
 
 
 def reduce(loss, reduction, count=None):
-    """The losses, their sum, or their mean: the sum over `count`, which is their number unless given."""
+    """The losses, their sum, or their mean: the sum over `count`, which is their number unless given. Over nothing it is NaN."""
     if reduction == "none":
         return loss
     if reduction == "sum":
         return loss.sum()
+    if isinstance(count, torch.Tensor):
+        count = count.to(loss.dtype)
+        return loss.sum() / torch.where(count == 0, torch.nan, count)
     return loss.mean() if count is None else loss.sum() / count

@@ -1,18 +1,23 @@
 """Losses of a classifier that predicts probabilities."""
 
 import functools
+import math
 
 import torch
 import torch.nn.functional as F
 
-from lossnotes import _blocks, _checks
-from lossnotes._numeric import class_dim, lead_of_others as lead, reduce, softplus, wide
-from lossnotes.scores import log_softmax
+from lossnotes import _checks
+from lossnotes._numeric import class_dim, lead_of_others as lead, of_classes, reduce, softplus, times, wide
+from lossnotes._roads import answers, classes, evaluate, evaluate_linear
+from lossnotes._roads.blocks import ClosedForm
+from lossnotes._tracing import is_traced, leaf_of_fx, with_whole_classes
+from lossnotes.scores import log_softmax_of
 
 # Up to so many scores PyTorch's own cross-entropy in float64 is faster than our closed form.
 FEW = 1 << 12
 
 
+@leaf_of_fx
 def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
     r"""Negative log-likelihood: minus the log-probability of the right class. Takes no logarithm: `input` is one already.
 
@@ -41,8 +46,12 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
     TypeError
         `input` or `weight` is not a floating-point tensor, or `target` is not a tensor of integers.
     ValueError
-        Shapes or devices do not agree, a target is no class, a row of `input` holds plain probabilities, or `reduction` is
-        unknown.
+        Shapes or devices do not agree, a target is no class, a row of `input` that counts holds plain probabilities or scores,
+        or `reduction` is unknown.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------
@@ -56,18 +65,19 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
     Bishop, C. M., "Pattern Recognition and Machine Learning", 2006, section 4.3.4. Derived in :doc:`/book/losses/nll`.
     """
     fn = "nll_loss"
-    _checks.is_reduction(fn, reduction)
-    _checks.is_integer(fn, "ignore_index", ignore_index, -100)
+    _checks.are_options(fn, reduction=reduction, ignore_index=ignore_index)
     _checks.is_classification(fn, input, target, weight)
-    target = target.long()  # as a uint8, -100 would be 156
+    target = _checks.as_classes(fn, target)
     ignore_index = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
-    _checks.are_not_probabilities(fn, input)
-    share, count = weights_of(target, weight, ignore_index)
+    _checks.are_log_probabilities(fn, input, target, ignore_index)
     dim = class_dim(input)
+    input = with_whole_classes(input, dim)
+    share, count = weights_of(target, weight, ignore_index, wide(input).dtype)
     loss = -wide(input).gather(dim, _index(target, ignore_index).unsqueeze(dim)).squeeze(dim)
     return reduce(of_counted(loss, target, share, ignore_index), reduction, count).to(input.dtype)
 
 
+@leaf_of_fx
 def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
     r"""Cross-entropy of the true classes and the softmax of the scores: `log_softmax`, then `nll_loss`.
 
@@ -107,6 +117,10 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
         Shapes or devices do not agree, a target is no class or no probability, `label_smoothing` is outside [0, 1], or
         `reduction` is unknown.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import torch, lossnotes as ln
@@ -123,11 +137,13 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
     Derived in :doc:`/book/information/cross-entropy`.
     """
     _checks.is_classification("cross_entropy", input, target, weight, probabilities=True)
-    evaluate_scores = functools.partial(_blocks.evaluate, along=class_dim(input))
+    input = with_whole_classes(input, class_dim(input))
+    evaluate_scores = functools.partial(evaluate, along=class_dim(input))
     options = weight, ignore_index, reduction, label_smoothing
     return _cross_entropy("cross_entropy", input, evaluate_scores, (input,), target, *options)
 
 
+@leaf_of_fx
 def linear_cross_entropy(
     input,
     linear_weight,
@@ -161,15 +177,16 @@ def linear_cross_entropy(
         Weights of the classes; 1 unless given.
     reduction : str
         ``"mean"`` (over class indices weighted by `weight`, over probabilities not), ``"sum"`` or ``"none"``.
-    ignore_index : int
-        Targets of this value count for nothing. Only for class indices.
+    ignore_index : int, optional
+        Targets of this value count for nothing. Only for class indices; None is -100 for them.
     label_smoothing : float
         From 0 (none) to 1 (every class alike).
 
     Returns
     -------
     tensor, shape () or that of the class indices
-        In nats, in the dtype of `input`. A mean over nothing is NaN, as in PyTorch.
+        In nats, in the dtype of `input`; under ``torch.autocast`` the scores are computed in its dtype, as a layer's are, and
+        the loss is float32. A mean over nothing is NaN, as in PyTorch.
 
     Raises
     ------
@@ -179,6 +196,10 @@ def linear_cross_entropy(
     ValueError
         Shapes or devices do not agree, a target is no class or no probability, `label_smoothing` is outside [0, 1], or
         `reduction` is unknown.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
 
     Examples
     --------
@@ -193,49 +214,51 @@ def linear_cross_entropy(
     Measured in :doc:`/book/practice/losses-at-scale`.
     """
     fn = "linear_cross_entropy"
-    _checks.is_linear(fn, input, linear_weight, linear_bias)
+    layer, dtype = _checks.as_layer(fn, input, linear_weight, linear_bias)
+    input, linear_weight, linear_bias = layer
+    ignore_index = -100 if ignore_index is None else ignore_index
     one = input.ndim == 1
     # Shape, dtype and device of the scores, without the memory.
     scores = input.new_empty(()).expand(input.shape[:-1] + linear_weight.shape[:1])
     _checks.is_classification(fn, scores, target, weight, probabilities=True, name="input @ linear_weight.T")
-    rows = (x.unsqueeze(0) if one else x for x in (input, target))
-    (input, target), scores = rows, scores.unsqueeze(0) if one else scores
+    if one:
+        input, target, scores = input.unsqueeze(0), target.unsqueeze(0), scores.unsqueeze(0)
+    evaluate_layer = functools.partial(evaluate_linear, dtype=dtype)
     options = weight, ignore_index, reduction, label_smoothing
-    layer = input, linear_weight, linear_bias
-    loss = _cross_entropy(fn, scores, _blocks.evaluate_linear, layer, target, *options)
+    loss = _cross_entropy(fn, scores, evaluate_layer, (input, linear_weight, linear_bias), target, *options)
     return loss.squeeze(0) if one and reduction == "none" else loss
 
 
 def _cross_entropy(fn, scores, evaluate, inputs, target, weight, ignore_index, reduction, label_smoothing):
     """`evaluate` of cross-entropy from `inputs`, which give scores of the shape of `scores`."""
-    _checks.is_reduction(fn, reduction)
-    _checks.is_integer(fn, "ignore_index", ignore_index, -100)
-    _checks.is_share(fn, "label_smoothing", label_smoothing)
-    weight = weight if weight is None else wide(weight)
+    _checks.are_options(fn, reduction=reduction, ignore_index=ignore_index, label_smoothing=label_smoothing)
+    dtype, dim = wide(scores).dtype, class_dim(scores)
+    weight = weight if weight is None else weight.to(dtype)
     if target.is_floating_point():
         _checks.are_class_probabilities(fn, target, ignore_index)
-        classes = scores.shape[class_dim(scores)]
-        y = target if label_smoothing == 0 else wide(target) * (1 - label_smoothing) + label_smoothing / classes
-        count = scores.numel() // max(1, classes)
-        return evaluate(surprisal_of_distributions, *inputs, y, reduction=reduction, count=count, weight=weight)
+        n_classes = scores.shape[dim]
+        y = target if label_smoothing == 0 else wide(target) * (1 - label_smoothing) + label_smoothing / n_classes
+        count = math.prod([n for d, n in enumerate(scores.shape) if d != dim])
+        how = {"closed_form": OF_DISTRIBUTIONS, "reduction": reduction, "count": count}
+        return evaluate(surprisal_of_distributions, *inputs, y, **how, weight=weight)
 
-    target = target.long()  # as a uint8, -100 would be 156
-    if weight is None and label_smoothing == 0 and scores is inputs[0] and _loses_nothing_in_double(scores):
+    target = _checks.as_classes(fn, target)
+    if weight is None and label_smoothing == 0 and scores is inputs[0] and _loses_nothing_in_double(scores, target):
         try:
             loss = F.cross_entropy(scores.double(), target, ignore_index=ignore_index, reduction=reduction)
             return loss.to(scores.dtype)
         except IndexError:
             pass  # a target is no class, which is said below
     ignore_index = None if _checks.are_classes(fn, scores, target, ignore_index) else ignore_index
-    share, count = weights_of(target, weight, ignore_index)
+    share, count = weights_of(target, weight, ignore_index, dtype)
     how = {"reduction": reduction, "count": count, "ignore_index": ignore_index}
     if label_smoothing == 0:
-        return evaluate(surprisal_of_classes, *inputs, target, share, **how)
-    return evaluate(
-        surprisal_of_smoothed, *inputs, target, share, **how, weight=weight, label_smoothing=label_smoothing
-    )
+        return evaluate(surprisal_of_classes, *inputs, target, share, closed_form=OF_CLASSES, **how)
+    how |= {"weight": weight, "label_smoothing": label_smoothing}
+    return evaluate(surprisal_of_smoothed, *inputs, target, share, closed_form=OF_SMOOTHED, **how)
 
 
+@leaf_of_fx
 def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=None, reduction="mean"):
     r"""Cross-entropy of yes/no answers and the sigmoid of the scores, exact for confident scores on either side.
 
@@ -266,6 +289,10 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=N
     ValueError
         Shapes or devices do not agree, a target lies outside [0, 1], or `reduction` is unknown.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import torch, lossnotes as ln
@@ -278,25 +305,28 @@ def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=N
     Derived in :doc:`/book/losses/softmax`.
     """
     fn = "binary_cross_entropy_with_logits"
-    _checks.is_reduction(fn, reduction)
+    _checks.are_options(fn, reduction=reduction)
     _checks.is_floating_pair(fn, input, target)
-    _checks.broadcasts_to_input(fn, "weight", weight, input)
-    _checks.broadcasts_to_input(fn, "pos_weight", pos_weight, input)
-    check = functools.partial(_checks.are_answers, fn, target)
+    weight = _checks.as_factor_of(fn, "weight", weight, input)
+    pos_weight = _checks.as_factor_of(fn, "pos_weight", pos_weight, input)
+    how = {"reduction": reduction, "check": functools.partial(_checks.are_answers, fn, target)}
     if weight is None and pos_weight is None:
-        return _blocks.evaluate(surprisal_of_answers, input, target, reduction=reduction, check=check)
-    weights = (x if x is None else x.expand(input.shape) for x in (weight, pos_weight))
-    return _blocks.evaluate(weighted_surprisal_of_answers, input, target, *weights, reduction=reduction, check=check)
+        compiled = answers.focal_for_a_compiler
+        return evaluate(surprisal_of_answers, input, target, closed_form=OF_ANSWERS, compiled=compiled, **how)
+    return evaluate(weighted_surprisal_of_answers, input, target, weight, pos_weight, closed_form=OF_WEIGHTED, **how)
+
+
+# The formulas. z are scores, y what they should have been.
 
 
 def surprisal_of_answers(z, y):
-    return y * softplus(-z) + (1 - y) * softplus(z)
+    return times(y, softplus(-z)) + times(1 - y, softplus(z))
 
 
 def weighted_surprisal_of_answers(z, y, weight, pos_weight):
-    yes = y * softplus(-z)
-    loss = (yes if pos_weight is None else pos_weight * yes) + (1 - y) * softplus(z)
-    return loss if weight is None else weight * loss
+    yes = y if pos_weight is None else pos_weight * y
+    loss = times(yes, softplus(-z)) + times(1 - y, softplus(z))
+    return loss if weight is None else times(weight, loss)
 
 
 def surprisal_of_classes(z, target, share, ignore_index):
@@ -305,24 +335,29 @@ def surprisal_of_classes(z, target, share, ignore_index):
 
 def surprisal_of_distributions(z, y, weight):
     """Cross-entropy of class probabilities `y` and softmax(z), each class weighted."""
-    dim = class_dim(z)
-    log_p = log_softmax(z, dim)
-    log_p = torch.where((y == 0) & (log_p == -torch.inf), 0, log_p)  # 0 log 0 = 0
-    if weight is not None:
-        y = y * weight.reshape([-1 if d == dim else 1 for d in range(z.ndim)])
-    return -(y * log_p).sum(dim)
+    y = y.to(z.dtype)
+    y = y if weight is None else y * of_classes(weight, z)
+    return times(y, -log_softmax_of(z, class_dim(z))).sum(class_dim(z))
 
 
 def surprisal_of_smoothed(z, target, share, weight, ignore_index, label_smoothing):
-    of_target = (1 - label_smoothing) * softplus(lead_of_others(z, target, ignore_index))
-    of_target = of_target if share is None else share * of_target
+    of_target = softplus(lead_of_others(z, target, ignore_index))
+    of_target = (1 - label_smoothing) * (of_target if share is None else times(share, of_target))
+    z = _counted(z, target, ignore_index)
     even = torch.full_like(z, label_smoothing / z.shape[class_dim(z)])
-    loss = of_target + surprisal_of_distributions(z, even, weight)
-    return of_counted(loss, target, None, ignore_index)
+    return of_counted(of_target + surprisal_of_distributions(z, even, weight), target, None, ignore_index)
 
 
-def weights_of(target, weight, ignore_index):
-    """The weight of each target (None: 1 each), and the sum of the weights of those that count."""
+# Their closed forms.
+OF_ANSWERS = ClosedForm(answers.focal)
+OF_WEIGHTED = ClosedForm(answers.weighted_surprisal)
+OF_CLASSES = ClosedForm(classes.focal, makes_copies=False)
+OF_DISTRIBUTIONS = ClosedForm(classes.surprisal_of_distributions)
+OF_SMOOTHED = ClosedForm(classes.surprisal_of_smoothed)
+
+
+def weights_of(target, weight, ignore_index, dtype):
+    """The weight of each target (None: 1 each), and the sum of the weights of those that count, in `dtype`."""
     if ignore_index is None and weight is None:
         return None, target.numel()
     counted = torch.ones_like(target, dtype=torch.bool) if ignore_index is None else target != ignore_index
@@ -330,7 +365,7 @@ def weights_of(target, weight, ignore_index):
         return None, counted.sum()
     # index_select and not weight[index], which asks for a value where vmap has none.
     index = _index(target, ignore_index)
-    share = wide(weight).index_select(0, index.flatten()).reshape(index.shape)
+    share = weight.to(dtype).index_select(0, index.flatten()).reshape(index.shape)
     return share, torch.where(counted, share, 0).sum()
 
 
@@ -339,28 +374,35 @@ def of_counted(loss, target, share, ignore_index):
 
     ``torch.where`` and not a product: 0 times an infinite loss is NaN, and so is the gradient of a mean over nothing.
     """
-    loss = loss if share is None else share * loss
+    loss = loss if share is None else times(share, loss)
     return loss if ignore_index is None else torch.where(target == ignore_index, 0, loss)
 
 
 def lead_of_others(z, target, ignore_index):
-    """How far the other scores together are ahead of that of the target (see `_numeric.lead`)."""
+    """How far the other scores together are ahead of that of the target (see `_numeric.lead_of_others`)."""
     dim = class_dim(z)
-    return lead(z, _index(target, ignore_index).unsqueeze(dim), dim)
+    return lead(_counted(z, target, ignore_index), _index(target, ignore_index).unsqueeze(dim), dim)
 
 
-def _loses_nothing_in_double(scores):
-    """Whether PyTorch's own cross-entropy, computed in float64, is exact here, and the fastest way.
-
-    It takes the logarithm of a probability near 1, and so has nine digits fewer than float64 where no score leads by more than
-    16: as many as a narrower input can use. For few scores, what counts is how many operations Python asks for.
-    """
-    if not 0 < scores.numel() <= FEW or scores.dtype == torch.float64 or not _checks.values_can_be_read(scores):
-        return False
-    least, most = scores.detach().aminmax()
-    return most.item() - least.item() < 16
+def _counted(z, target, ignore_index):
+    """The scores, and zeros in rows that do not count: what is infinite there would make the gradient NaN."""
+    return z if ignore_index is None else torch.where((target == ignore_index).unsqueeze(class_dim(z)), 0, z)
 
 
 def _index(target, ignore_index):
     """Indices to gather with: ignored targets point to class 0."""
     return target if ignore_index is None else torch.where(target == ignore_index, 0, target)
+
+
+def _loses_nothing_in_double(scores, target):
+    """Whether PyTorch's own cross-entropy, computed in float64, is exact here, and the fastest way.
+
+    It takes the logarithm of a probability near 1, and so has nine digits fewer than float64 where no score leads by more than
+    16: as many as a narrower input can use. For few scores, what counts is how many operations Python asks for.
+    """
+    if is_traced(scores, target) or not scores.is_cpu or torch.autograd.forward_ad._current_level >= 0:
+        return False
+    if scores.dtype == torch.float64 or not 0 < scores.numel() <= FEW:
+        return False
+    least, most = scores.detach().aminmax()
+    return most.item() - least.item() < 16

@@ -3,8 +3,10 @@
 import torch
 
 from lossnotes import _checks
+from lossnotes._tracing import leaf_of_fx
 
 
+@leaf_of_fx
 def distributed_mean(total, count, *, group=None):
     r"""Mean loss of a whole step, from the sum of the losses of one part of it.
 
@@ -54,10 +56,11 @@ def distributed_mean(total, count, *, group=None):
             f"{fn}: total has shape {tuple(total.shape)}; expected a single number. Try total.sum(), or reduction=\"sum\"."
         )
     count = _checks.as_count(fn, count, total.device)
-    # Whole numbers divide in float32 unless told otherwise. A copy, of one dtype on all processes: it is summed in place.
-    count = count.to(torch.float32 if count.device.type == "mps" else torch.float64, copy=True)
+    # In float64, rounded once: half precision holds no large count. A copy, of one dtype on all processes: it is summed in place.
+    exact = torch.float32 if count.device.type == "mps" else torch.float64
+    count = count.to(exact, copy=True)
     processes = 1
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         processes = torch.distributed.get_world_size(group)
         torch.distributed.all_reduce(count, group=group)
-    return total * (processes / count).to(total.dtype)
+    return (total.to(exact) * processes / count).to(total.dtype)

@@ -3,14 +3,23 @@
 import functools
 
 import torch
-from torch.nn.functional import logsigmoid
 
 from lossnotes import _checks
-from lossnotes._blocks import evaluate
-from lossnotes._numeric import class_dim, softplus
-from lossnotes.classification import lead_of_others, of_counted, weights_of
+from lossnotes._numeric import class_dim, log_sigmoid, softplus, times, wide
+from lossnotes._roads import answers, evaluate
+from lossnotes._tracing import leaf_of_fx, with_whole_classes
+from lossnotes.classification import (
+    OF_ANSWERS,
+    OF_CLASSES,
+    lead_of_others,
+    of_counted,
+    surprisal_of_answers,
+    surprisal_of_classes,
+    weights_of,
+)
 
 
+@leaf_of_fx
 def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"):
     r"""Focal loss of yes/no answers: cross-entropy times how wrong the answer was, to a power.
 
@@ -47,6 +56,10 @@ def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"
         Shapes or devices do not agree, a target or `alpha` lies outside [0, 1], `gamma` is negative, or `reduction` is
         unknown.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import torch, lossnotes as ln
@@ -60,24 +73,32 @@ def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"
     Derived in :doc:`/book/losses/focal-loss`.
     """
     fn = "sigmoid_focal_loss"
-    _checks.is_reduction(fn, reduction)
-    _checks.is_number_from(fn, "gamma", gamma, 0)
-    if alpha is not None:
-        _checks.is_share(fn, "alpha", alpha)
+    _checks.are_options(fn, reduction=reduction, alpha=alpha, gamma=gamma)
     _checks.is_floating_pair(fn, input, target)
-    check = functools.partial(_checks.are_answers, fn, target)
-    return evaluate(focal_of_answers, input, target, reduction=reduction, check=check, alpha=alpha, gamma=gamma)
+    how = {"reduction": reduction, "check": functools.partial(_checks.are_answers, fn, target)}
+    # A power below 1 has an infinite slope at 0, and only the formula itself avoids that.
+    compiled = None if 0 < gamma < 1 else answers.focal_for_a_compiler
+    how |= {"closed_form": OF_ANSWERS, "compiled": compiled}
+    return evaluate(focal_of_answers, input, target, **how, alpha=alpha, gamma=gamma)
 
 
 def focal_of_answers(z, y, alpha, gamma):
-    loss = y * softplus(-z) + (1 - y) * softplus(z)
+    loss = surprisal_of_answers(z, y)
     if gamma != 0:
-        loss = torch.exp(gamma * _log_wrongness(z, y)) * loss
+        loss = times(torch.exp(gamma * _log_wrongness(z, y)), loss)
     if alpha is not None:
-        loss = (alpha * y + (1 - alpha) * (1 - y)) * loss
+        loss = times(alpha * y + (1 - alpha) * (1 - y), loss)
     return loss
 
 
+def _log_wrongness(z, y):
+    """log(1 - p_t). For a hard label the logarithm of a sigmoid, which never underflows; for a soft one the sum is above 0."""
+    hard = (y == 0) | (y == 1)
+    soft = torch.where(hard, 1, y * torch.sigmoid(-z) + (1 - y) * torch.sigmoid(z))
+    return torch.where(hard, log_sigmoid(torch.where(y == 1, -z, z)), torch.log(soft))
+
+
+@leaf_of_fx
 def softmax_focal_loss(input, target, weight=None, *, gamma=2.0, ignore_index=-100, reduction="mean"):
     r"""Focal loss of classes: cross-entropy times how improbable the right class seemed, to a power.
 
@@ -112,6 +133,10 @@ def softmax_focal_loss(input, target, weight=None, *, gamma=2.0, ignore_index=-1
     ValueError
         Shapes or devices do not agree, a target is no class, `gamma` is negative, or `reduction` is unknown.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import torch, lossnotes as ln
@@ -124,27 +149,21 @@ def softmax_focal_loss(input, target, weight=None, *, gamma=2.0, ignore_index=-1
     Derived in :doc:`/book/losses/focal-loss`.
     """
     fn = "softmax_focal_loss"
-    _checks.is_reduction(fn, reduction)
-    _checks.is_number_from(fn, "gamma", gamma, 0)
-    _checks.is_integer(fn, "ignore_index", ignore_index, -100)
+    _checks.are_options(fn, reduction=reduction, gamma=gamma, ignore_index=ignore_index)
     _checks.is_classification(fn, input, target, weight)
-    target = target.long()  # as a uint8, -100 would be 156
+    target = _checks.as_classes(fn, target)
     ignore_index = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
-    share, count = weights_of(target, weight, ignore_index)
-    how = {"reduction": reduction, "along": class_dim(input), "count": count}
+    input = with_whole_classes(input, class_dim(input))
+    share, count = weights_of(target, weight, ignore_index, wide(input).dtype)
+    how = {"reduction": reduction, "along": class_dim(input), "count": count, "closed_form": OF_CLASSES}
     return evaluate(focal_of_classes, input, target, share, **how, ignore_index=ignore_index, gamma=gamma)
 
 
 def focal_of_classes(z, target, share, ignore_index, gamma):
+    if gamma == 0:
+        return surprisal_of_classes(z, target, share, ignore_index)
     lead = lead_of_others(z, target, ignore_index)
     # 1 - p is the sigmoid of the lead, and its power is taken in logarithms: no 1 - p cancels, and no power of 0 has an
     # infinite slope.
-    loss = torch.exp(gamma * logsigmoid(lead)) * softplus(lead)
+    loss = times(torch.exp(gamma * log_sigmoid(lead)), softplus(lead))
     return of_counted(loss, target, share, ignore_index)
-
-
-def _log_wrongness(z, y):
-    """log(1 - p_t). For a hard label the logarithm of a sigmoid, which never underflows; for a soft one the sum is above 0."""
-    hard = (y == 0) | (y == 1)
-    soft = torch.where(hard, 1, y * torch.sigmoid(-z) + (1 - y) * torch.sigmoid(z))
-    return torch.where(hard, logsigmoid(torch.where(y == 1, -z, z)), torch.log(soft))

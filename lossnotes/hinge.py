@@ -5,10 +5,13 @@ import functools
 import torch
 
 from lossnotes import _checks
-from lossnotes._blocks import evaluate
 from lossnotes._numeric import class_dim
+from lossnotes._roads import answers, evaluate
+from lossnotes._roads.blocks import ClosedForm
+from lossnotes._tracing import leaf_of_fx, with_whole_classes
 
 
+@leaf_of_fx
 def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     r"""Hinge loss of a yes/no answer.
 
@@ -37,6 +40,10 @@ def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     ValueError
         Shapes or devices do not agree, a target is neither -1 nor +1, `margin` is negative, or `reduction` is unknown.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import torch, lossnotes as ln
@@ -49,17 +56,20 @@ def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     Compared in :doc:`/book/practice/choosing-a-loss`.
     """
     fn = "hinge_loss"
-    _checks.is_reduction(fn, reduction)
-    _checks.is_number_from(fn, "margin", margin, 0)
+    _checks.are_options(fn, reduction=reduction, margin=margin)
     _checks.is_signed_pair(fn, input, target)
-    check = functools.partial(_checks.are_signs, fn, target)
-    return evaluate(hinge, input, target, reduction=reduction, check=check, margin=margin)
+    how = {"reduction": reduction, "check": functools.partial(_checks.are_signs, fn, target), "closed_form": HINGE}
+    return evaluate(hinge, input, target, **how, margin=margin)
 
 
 def hinge(z, y, margin):
-    return torch.relu(margin - y * z)
+    return torch.relu(margin - y.to(z.dtype) * z)
 
 
+HINGE = ClosedForm(answers.hinge)
+
+
+@leaf_of_fx
 def multiclass_hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     r"""Hinge loss of Crammer and Singer: the right class should lead the best of the others by a margin.
 
@@ -90,6 +100,10 @@ def multiclass_hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     ValueError
         Shapes or devices do not agree, a target is no class, `margin` is negative, or `reduction` is unknown.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import torch, lossnotes as ln
@@ -102,15 +116,17 @@ def multiclass_hinge_loss(input, target, *, margin=1.0, reduction="mean"):
     Compared in :doc:`/book/practice/choosing-a-loss`.
     """
     fn = "multiclass_hinge_loss"
-    _checks.is_reduction(fn, reduction)
-    _checks.is_number_from(fn, "margin", margin, 0)
+    _checks.are_options(fn, reduction=reduction, margin=margin)
     _checks.is_classification(fn, input, target)
+    target = _checks.as_classes(fn, target)
     _checks.are_classes(fn, input, target)
-    return evaluate(hinge_of_classes, input, target.long(), reduction=reduction, along=class_dim(input), margin=margin)
+    input = with_whole_classes(input, class_dim(input))
+    return evaluate(hinge_of_classes, input, target, reduction=reduction, along=class_dim(input), margin=margin)
 
 
 def hinge_of_classes(z, target, margin):
     dim = class_dim(z)
     index = target.unsqueeze(dim)
-    ahead = (z - z.gather(dim, index)).scatter(dim, index, torch.finfo(z.dtype).min)
-    return torch.relu(margin + ahead.amax(dim))
+    # Not z - z_t first, which is NaN for two infinite scores. The most negative number, as -inf would be NaN beside another.
+    best_of_others = z.scatter(dim, index, torch.finfo(z.dtype).min).amax(dim)
+    return torch.relu(margin + (best_of_others - z.gather(dim, index).squeeze(dim)))

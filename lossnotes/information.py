@@ -5,10 +5,13 @@ import math
 import torch
 
 from lossnotes import _checks
-from lossnotes._blocks import evaluate
-from lossnotes._numeric import wide
+from lossnotes._numeric import wide, widest
+from lossnotes._roads import distributions, evaluate
+from lossnotes._roads.blocks import ClosedForm
+from lossnotes._tracing import leaf_of_fx
 
 
+@leaf_of_fx
 def information_content(p, *, base=math.e):
     r"""Information content (surprisal) of an event of probability `p`, elementwise.
 
@@ -33,6 +36,10 @@ def information_content(p, *, base=math.e):
     ValueError
         A value of `p` lies outside [0, 1] or is NaN, or `base` is not above 1.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import lossnotes as ln
@@ -44,12 +51,14 @@ def information_content(p, *, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/information-content`.
     """
     fn = "information_content"
+    given = p
     (p,) = _checks.as_floating(fn, p=p)
     _checks.is_number_above(fn, "base", base, 1)
-    _checks.are_probabilities(fn, "p", p, dim=None)
+    _checks.are_probabilities(fn, "p", p, dim=None, given=given)
     return (0 - _log(wide(p), base)).to(p.dtype)  # 0 - x and not -x, so that certainty prints as 0, not as -0
 
 
+@leaf_of_fx
 def entropy(p, *, dim=-1, base=math.e):
     r"""Entropy of a distribution: its expected information content.
 
@@ -79,6 +88,10 @@ def entropy(p, *, dim=-1, base=math.e):
     ValueError
         `p` is not a distribution along `dim`, `dim` is out of range, or `base` is not above 1.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import lossnotes as ln
@@ -90,13 +103,18 @@ def entropy(p, *, dim=-1, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     p, dim = _distributions("entropy", dim, base, p=p)
-    return evaluate(expected_surprisal, p, reduction="none", along=dim, dim=dim, base=base)
+    how = {"closed_form": ENTROPY, "reduction": "none", "along": dim}
+    return evaluate(expected_surprisal, p, **how, dim=dim, base=base)
 
 
 def expected_surprisal(x, dim, base):
     return 0 - (x * _log_or_0(x, base)).sum(dim)
 
 
+ENTROPY = ClosedForm(distributions.expected_surprisal)
+
+
+@leaf_of_fx
 def cross_entropy_between(p, q, *, dim=-1, base=math.e):
     r"""Cross-entropy of two distributions: the expected information content under `q` of what happens as `p` says.
 
@@ -123,6 +141,10 @@ def cross_entropy_between(p, q, *, dim=-1, base=math.e):
     ValueError
         `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import lossnotes as ln
@@ -135,13 +157,18 @@ def cross_entropy_between(p, q, *, dim=-1, base=math.e):
     Derived in :doc:`/book/information/cross-entropy`.
     """
     p, q, dim = _distributions("cross_entropy_between", dim, base, p=p, q=q)
-    return evaluate(expected_surprisal_under, p, q, reduction="none", along=dim, dim=dim, base=base)
+    how = {"closed_form": CROSS_ENTROPY, "reduction": "none", "along": dim}
+    return evaluate(expected_surprisal_under, p, q, **how, dim=dim, base=base)
 
 
 def expected_surprisal_under(x, y, dim, base):
     return 0 - (x * _log(torch.where((x > 0) | (y > 0), y, 1), base)).sum(dim)
 
 
+CROSS_ENTROPY = ClosedForm(distributions.expected_surprisal_under, slopes=2)
+
+
+@leaf_of_fx
 def kl_divergence(p, q, *, dim=-1, base=math.e):
     r"""Kullback–Leibler divergence of `q` from `p`: what it costs to believe `q` where `p` is true.
 
@@ -170,6 +197,10 @@ def kl_divergence(p, q, *, dim=-1, base=math.e):
     ValueError
         `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import lossnotes as ln
@@ -182,13 +213,19 @@ def kl_divergence(p, q, *, dim=-1, base=math.e):
     Derived in :doc:`/book/information/kl-divergence`.
     """
     p, q, dim = _distributions("kl_divergence", dim, base, p=p, q=q)
-    return evaluate(divergence, p, q, reduction="none", along=dim, dim=dim, base=base)
+    how = {"closed_form": DIVERGENCE, "reduction": "none", "along": dim}
+    return evaluate(divergence, p, q, **how, dim=dim, base=base)
 
 
 def divergence(x, y, dim, base):
-    return _not_negative(_times_log_ratio(x, y, base).sum(dim))
+    terms = _times_log_ratio(widest(x), widest(y), base)  # of nearly equal distributions they cancel
+    return _not_negative(terms.sum(dim)).to(x.dtype)
 
 
+DIVERGENCE = ClosedForm(distributions.divergence, slopes=2)
+
+
+@leaf_of_fx
 def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
     r"""Jensen–Shannon divergence: how far `p` and `q` lie from the distribution half-way between them.
 
@@ -215,6 +252,10 @@ def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
     ValueError
         `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import lossnotes as ln
@@ -231,11 +272,27 @@ def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
 
 
 def divergence_from_the_middle(x, y, dim, base):
-    m = x / 2 + y / 2
-    both = _times_log_ratio(x, m, base) + _times_log_ratio(y, m, base)
-    return _not_negative(both.sum(dim) / 2)
+    p, q = widest(x), widest(y)
+    both = p + q  # twice the middle; half of the smallest number would be 0
+    log_of_middle = _log_or_0(both, base) - math.log(2, base)
+    terms = p * (_log_or_0(p, base) - log_of_middle) + q * (_log_or_0(q, base) - log_of_middle)
+    return (_near_the_middle(terms, p.detach(), q.detach(), base).sum(dim) / 2).to(x.dtype)
 
 
+def _near_the_middle(terms, p, q, base):
+    """`terms`, with exact values where p and q are so near that the logarithms cancel. The gradient stays that of those.
+
+    With p = m (1 + u) and q = m (1 - u) they are m (1 + u) log(1 + u) + m (1 - u) log(1 - u), and what is of first order in u
+    cancels. Written like this it never comes up.
+    """
+    both = p + q
+    near = (p - q).abs() < both / 2
+    u = torch.where(near, p - q, 0) / torch.where(near, both, 1)
+    exact = both * (u * torch.atanh(u) + torch.log1p(-u * u) / 2) / math.log(base)
+    return terms + torch.where(near, exact - terms.detach(), 0)
+
+
+@leaf_of_fx
 def conditional_entropy(joint, *, base=math.e):
     r"""Conditional entropy H(Y|X): what is still open about y once x is known.
 
@@ -260,6 +317,10 @@ def conditional_entropy(joint, *, base=math.e):
     ValueError
         `joint` has fewer than two dimensions or does not sum to 1, or `base` is not above 1.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import lossnotes as ln
@@ -271,14 +332,16 @@ def conditional_entropy(joint, *, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     fn = "conditional_entropy"
+    given = joint
     (joint,) = _checks.as_floating(fn, joint=joint)
     _checks.is_number_above(fn, "base", base, 1)
-    _checks.is_joint(fn, joint)
+    _checks.is_joint(fn, joint, given)
     table = wide(joint)
     x = table.sum(-1, keepdim=True)
     return (0 - _times_log_ratio(table, x, base).sum((-2, -1))).to(joint.dtype)
 
 
+@leaf_of_fx
 def mutual_information(joint, *, base=math.e):
     r"""Mutual information I(X;Y): what knowing x tells about y, and y about x.
 
@@ -303,6 +366,10 @@ def mutual_information(joint, *, base=math.e):
     ValueError
         `joint` has fewer than two dimensions or does not sum to 1, or `base` is not above 1.
 
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
     Examples
     --------
     >>> import lossnotes as ln
@@ -314,10 +381,11 @@ def mutual_information(joint, *, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     fn = "mutual_information"
+    given = joint
     (joint,) = _checks.as_floating(fn, joint=joint)
     _checks.is_number_above(fn, "base", base, 1)
-    _checks.is_joint(fn, joint)
-    table = wide(joint)
+    _checks.is_joint(fn, joint, given)
+    table = widest(joint)  # nearly independent, the terms cancel
     x = table.sum(-1, keepdim=True)
     y = table.sum(-2, keepdim=True)
     log_ratio = _log_or_0(table, base) - _log_or_0(x, base) - _log_or_0(y, base)
@@ -330,12 +398,12 @@ def _distributions(fn, dim, base, **inputs):
     tensors = _checks.as_floating(fn, **inputs)
     _checks.is_number_above(fn, "base", base, 1)
     if len(tensors) == 1:
-        _checks.has_cases(fn, *inputs, *tensors)
+        _checks.has_cases(fn, *inputs, *tensors, *inputs.values())
         _checks.is_dim(fn, *inputs, *tensors, dim)
     else:
-        dim = _checks.agree(fn, dim, **dict(zip(inputs, tensors)))
+        dim = _checks.agree(fn, dim, inputs, **dict(zip(inputs, tensors)))
     for name, x in zip(inputs, tensors):
-        _checks.is_distribution(fn, name, x, dim)
+        _checks.is_distribution(fn, name, x, dim, inputs[name])
     dtype = tensors[0].dtype if len(tensors) == 1 else torch.promote_types(*(x.dtype for x in tensors))
     tensors = torch.broadcast_tensors(*(x.to(dtype) for x in tensors))
     return *tensors, dim % tensors[0].ndim

@@ -2,14 +2,19 @@
 
 import torch
 
-from lossnotes import classification, focal, hinge, regression
+from lossnotes import _checks, classification, focal, hinge, regression
 
 
 class _Loss(torch.nn.Module):
-    """Options as attributes; tensors as buffers, so that ``.to(device)`` moves them."""
+    """Options as attributes; tensors as buffers, so that ``.to(device)`` moves them.
 
-    def __init__(self, **options):
+    They are checked here, in the words of the function: an option that is wrong is wrong before the first batch.
+    """
+
+    def __init__(self, function, **options):
         super().__init__()
+        _checks.are_options(function.__name__, **options)
+        self._function = function
         self._names = tuple(options)
         for name, option in options.items():
             if isinstance(option, torch.Tensor) or (option is None and name.endswith("weight")):
@@ -19,6 +24,9 @@ class _Loss(torch.nn.Module):
 
     def _options(self):
         return {name: getattr(self, name) for name in self._names}
+
+    def forward(self, input, target):
+        return self._function(input, target, **self._options())
 
     def extra_repr(self):
         """The options that are set, a tensor by its shape."""
@@ -42,10 +50,7 @@ class NLLLoss(_Loss):
     """
 
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean"):
-        super().__init__(weight=weight, ignore_index=ignore_index, reduction=reduction)
-
-    def forward(self, input, target):
-        return classification.nll_loss(input, target, **self._options())
+        super().__init__(classification.nll_loss, weight=weight, ignore_index=ignore_index, reduction=reduction)
 
 
 class CrossEntropyLoss(_Loss):
@@ -65,11 +70,9 @@ class CrossEntropyLoss(_Loss):
 
     def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
         super().__init__(
+            classification.cross_entropy,
             weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
         )
-
-    def forward(self, input, target):
-        return classification.cross_entropy(input, target, **self._options())
 
 
 class BCEWithLogitsLoss(_Loss):
@@ -88,10 +91,7 @@ class BCEWithLogitsLoss(_Loss):
     """
 
     def __init__(self, weight=None, *, pos_weight=None, reduction="mean"):
-        super().__init__(weight=weight, pos_weight=pos_weight, reduction=reduction)
-
-    def forward(self, input, target):
-        return classification.binary_cross_entropy_with_logits(input, target, **self._options())
+        super().__init__(classification.binary_cross_entropy_with_logits, weight=weight, pos_weight=pos_weight, reduction=reduction)
 
 
 class MSELoss(_Loss):
@@ -110,10 +110,7 @@ class MSELoss(_Loss):
     """
 
     def __init__(self, *, reduction="mean"):
-        super().__init__(reduction=reduction)
-
-    def forward(self, input, target):
-        return regression.mse_loss(input, target, **self._options())
+        super().__init__(regression.mse_loss, reduction=reduction)
 
 
 class HingeLoss(_Loss):
@@ -132,10 +129,7 @@ class HingeLoss(_Loss):
     """
 
     def __init__(self, *, margin=1.0, reduction="mean"):
-        super().__init__(margin=margin, reduction=reduction)
-
-    def forward(self, input, target):
-        return hinge.hinge_loss(input, target, **self._options())
+        super().__init__(hinge.hinge_loss, margin=margin, reduction=reduction)
 
 
 class MulticlassHingeLoss(_Loss):
@@ -154,10 +148,7 @@ class MulticlassHingeLoss(_Loss):
     """
 
     def __init__(self, *, margin=1.0, reduction="mean"):
-        super().__init__(margin=margin, reduction=reduction)
-
-    def forward(self, input, target):
-        return hinge.multiclass_hinge_loss(input, target, **self._options())
+        super().__init__(hinge.multiclass_hinge_loss, margin=margin, reduction=reduction)
 
 
 class SigmoidFocalLoss(_Loss):
@@ -176,10 +167,7 @@ class SigmoidFocalLoss(_Loss):
     """
 
     def __init__(self, *, alpha=None, gamma=2.0, reduction="mean"):
-        super().__init__(alpha=alpha, gamma=gamma, reduction=reduction)
-
-    def forward(self, input, target):
-        return focal.sigmoid_focal_loss(input, target, **self._options())
+        super().__init__(focal.sigmoid_focal_loss, alpha=alpha, gamma=gamma, reduction=reduction)
 
 
 class SoftmaxFocalLoss(_Loss):
@@ -198,7 +186,4 @@ class SoftmaxFocalLoss(_Loss):
     """
 
     def __init__(self, weight=None, *, gamma=2.0, ignore_index=-100, reduction="mean"):
-        super().__init__(weight=weight, gamma=gamma, ignore_index=ignore_index, reduction=reduction)
-
-    def forward(self, input, target):
-        return focal.softmax_focal_loss(input, target, **self._options())
+        super().__init__(focal.softmax_focal_loss, weight=weight, gamma=gamma, ignore_index=ignore_index, reduction=reduction)

@@ -1,13 +1,17 @@
 """Squared error."""
 
 from lossnotes import _checks
-from lossnotes._blocks import evaluate
+from lossnotes._numeric import times
+from lossnotes._roads import answers, evaluate
+from lossnotes._roads.blocks import ClosedForm
+from lossnotes._tracing import leaf_of_fx
 
 
-def mse_loss(input, target, *, reduction="mean"):
+@leaf_of_fx
+def mse_loss(input, target, *, weight=None, reduction="mean"):
     r"""Mean squared error.
 
-    .. math:: \ell = (x - y)^2
+    .. math:: \ell = w (x - y)^2, \qquad \text{mean} = \frac{\sum \ell}{\sum w}
 
     Parameters
     ----------
@@ -15,6 +19,8 @@ def mse_loss(input, target, *, reduction="mean"):
         Predictions.
     target : tensor of floats, shape of `input`
         What they should have been. Shapes are never broadcast.
+    weight : tensor, shape of `input`, optional
+        Weights of the squares; 1 unless given. As in PyTorch, the mean is divided by their sum.
     reduction : str
         ``"mean"``, ``"sum"`` or ``"none"``.
 
@@ -41,10 +47,21 @@ def mse_loss(input, target, *, reduction="mean"):
     Bishop, C. M., "Pattern Recognition and Machine Learning", 2006, section 3.1.1. Derived in :doc:`/book/losses/mse`.
     """
     fn = "mse_loss"
-    _checks.is_reduction(fn, reduction)
+    _checks.are_options(fn, reduction=reduction)
     _checks.is_floating_pair(fn, input, target)
-    return evaluate(squared_error, input, target, reduction=reduction)
+    if weight is None:
+        return evaluate(squared_error, input, target, closed_form=SQUARED_ERROR, reduction=reduction)
+    weight = _checks.as_weight_of_each(fn, weight, input)
+    count = weight.sum() if reduction == "mean" else None
+    return evaluate(weighted_squared_error, input, target, weight, reduction=reduction, count=count)
 
 
 def squared_error(x, y):
     return (x - y) ** 2
+
+
+def weighted_squared_error(x, y, weight):
+    return times(weight, (x - y) ** 2)
+
+
+SQUARED_ERROR = ClosedForm(answers.squared_error)

@@ -4,9 +4,11 @@ import torch
 
 from lossnotes import _checks
 from lossnotes._numeric import wide
+from lossnotes._tracing import leaf_of_fx, with_whole_classes
 
 
-def softmax(input, dim, *, temperature=1.0):
+@leaf_of_fx
+def softmax(input, dim, *, temperature=1.0, dtype=None):
     r"""Softmax: scores to a distribution.
 
     .. math:: \mathrm{softmax}(z)_i = \frac{e^{z_i / T}}{\sum_j e^{z_j / T}}
@@ -19,16 +21,18 @@ def softmax(input, dim, *, temperature=1.0):
         The dimension that holds the C scores.
     temperature : float
         T > 0. Above 1 flattens the distribution, below 1 sharpens it.
+    dtype : torch.dtype, optional
+        Floating-point type that `input` is brought to first; its own unless given.
 
     Returns
     -------
-    tensor, shape and dtype of `input`
+    tensor, shape of `input`, dtype of `input` unless `dtype` says otherwise
         Probabilities that sum to 1 along `dim`.
 
     Raises
     ------
     TypeError
-        `input` is not a floating-point tensor, or `dim` or `temperature` has the wrong type.
+        `input` is not a floating-point tensor, or `dim`, `temperature` or `dtype` has the wrong type.
     ValueError
         `dim` is out of range, or `temperature` is not above 0.
 
@@ -43,10 +47,12 @@ def softmax(input, dim, *, temperature=1.0):
     Bridle, J. S., "Probabilistic Interpretation of Feedforward Classification Network Outputs, with Relationships to
     Statistical Pattern Recognition", 1990. Derived in :doc:`/book/losses/softmax`.
     """
-    return _log_softmax("softmax", input, dim, temperature).exp().to(input.dtype)
+    log_p, dtype = _log_softmax("softmax", input, dim, temperature, dtype)
+    return log_p.exp().to(dtype)
 
 
-def log_softmax(input, dim, *, temperature=1.0):
+@leaf_of_fx
+def log_softmax(input, dim, *, temperature=1.0, dtype=None):
     r"""Logarithm of softmax, exact also where softmax rounds to 0 or to 1.
 
     .. math:: \log \mathrm{softmax}(z)_i = \frac{z_i}{T} - \log \sum_j e^{z_j / T}
@@ -59,16 +65,18 @@ def log_softmax(input, dim, *, temperature=1.0):
         The dimension that holds the C scores.
     temperature : float
         T > 0. Above 1 flattens the distribution, below 1 sharpens it.
+    dtype : torch.dtype, optional
+        Floating-point type that `input` is brought to first; its own unless given.
 
     Returns
     -------
-    tensor, shape and dtype of `input`
+    tensor, shape of `input`, dtype of `input` unless `dtype` says otherwise
         Log-probabilities in nats, at most 0.
 
     Raises
     ------
     TypeError
-        `input` is not a floating-point tensor, or `dim` or `temperature` has the wrong type.
+        `input` is not a floating-point tensor, or `dim`, `temperature` or `dtype` has the wrong type.
     ValueError
         `dim` is out of range, or `temperature` is not above 0.
 
@@ -83,22 +91,32 @@ def log_softmax(input, dim, *, temperature=1.0):
     Blanchard, P., Higham, D. J., and Higham, N. J., "Accurately computing the log-sum-exp and softmax functions", 2021.
     Derived in :doc:`/book/losses/softmax`.
     """
-    return _log_softmax("log_softmax", input, dim, temperature).to(input.dtype)
+    log_p, dtype = _log_softmax("log_softmax", input, dim, temperature, dtype)
+    return log_p.to(dtype)
 
 
-def _log_softmax(fn, input, dim, temperature):
+def _log_softmax(fn, input, dim, temperature, dtype):
+    """Checked log-softmax, and the dtype of the result."""
     _checks.is_floating_tensor(fn, "input", input)
     _checks.is_dim(fn, "input", input, dim)
     _checks.is_number_above(fn, "temperature", temperature, 0)
-    z = wide(input)
-    if z.numel() == 0:
+    if dtype is not None:
+        _checks.is_floating_dtype(fn, dtype)
+        input = input.to(dtype)
+    return log_softmax_of(wide(with_whole_classes(input, dim)), dim, temperature), input.dtype
+
+
+def log_softmax_of(z, dim, temperature=1.0):
+    """The formula of `log_softmax`."""
+    limits = torch.finfo(z.dtype)
+    if not torch.compiler.is_compiling() and z.numel() == 0:
         return z.clone()
     # Softmax does not change when all scores move together. Move the largest to 0, and no exponential overflows.
     largest, k = z.detach().max(dim, keepdim=True)
-    # A temperature below what the dtype holds would be 0 there, and 0 / 0 is NaN.
-    z = (z - largest) / max(float(temperature), torch.finfo(z.dtype).tiny)
+    # A temperature below what the dtype holds would be 0 there, and 0 / 0 is NaN. So is inf - inf.
+    z = (z - largest.clamp(limits.min, limits.max)) / max(float(temperature), limits.tiny)
     top = z.gather(dim, k)
-    others = z.exp().scatter(dim, k, 0).sum(dim, keepdim=True)
-    log_p = z - torch.log(others + top.exp())
-    # For the largest score this is -log(1 + others), which loses a small `others`, in the value and in the gradient.
-    return log_p.scatter(dim, k, 0 - torch.log1p(others * torch.exp(-top)))
+    others = z.scatter(dim, k, limits.min).exp().sum(dim, keepdim=True)  # and not the other way: 0 times e^inf is NaN
+    # For the largest score this is -log(1 + others), and log(exp(top) + others) would lose a small `others`.
+    rest = torch.log1p(others * torch.exp(-top))
+    return (z - (top + rest)).scatter(dim, k, 0 - rest)

@@ -216,3 +216,75 @@ def test_the_counts_of_two_processes_add_up(tmp_path):
         "as they are summed": 0.4,
         "one has none": 0.8,
     }
+
+
+# --- tensors that lie in parts on two processes --------------------------------------------------------------------------------
+
+DTENSORS = """
+import sys
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import Replicate, Shard, distribute_tensor
+
+import lossnotes as ln
+
+dist.init_process_group("gloo")
+mesh = init_device_mesh("cpu", (2,))
+draws = torch.Generator().manual_seed(0)
+z = torch.randn(6, 4, generator=draws, dtype=torch.float64)
+y = torch.rand(6, 4, generator=draws, dtype=torch.float64)
+w, v = torch.tensor([0.5, 3.0, 1.0, 2.0], dtype=torch.float64), torch.randn(4, 4, generator=draws, dtype=torch.float64)
+t = torch.tensor([0, 3, 1, 2, 1, 0])
+p, q = z.softmax(1), (z / 2).softmax(1)
+# By name: the loss, its input, and the other tensors, which lie as the input does.
+LOSSES = {
+    "bce": (ln.binary_cross_entropy_with_logits, z, (y,)),
+    "mse": (ln.mse_loss, z, (y,)),
+    "hinge": (ln.hinge_loss, z, (y.round() * 2 - 1,)),
+    "sigmoid focal": (ln.sigmoid_focal_loss, z, (y,)),
+    "softmax focal": (ln.softmax_focal_loss, z, (t,)),
+    "multiclass hinge": (ln.multiclass_hinge_loss, z, (t,)),
+    "nll": (ln.nll_loss, z.log_softmax(1), (t,)),
+    "ce": (ln.cross_entropy, z, (t,)),
+    "ce, ignored": (lambda z, t: ln.cross_entropy(z, t, ignore_index=2), z, (t,)),
+    "ce, smooth": (lambda z, t: ln.cross_entropy(z, t, label_smoothing=0.1), z, (t,)),
+    "ce, shares": (ln.cross_entropy, z, (p,)),
+    "ce, many": (ln.cross_entropy, z.repeat(1000, 1), (t.repeat(1000),)),
+    "softmax": (lambda z: (ln.softmax(z, 1) ** 2).sum(), z, ()),
+    "log_softmax": (lambda z: (ln.log_softmax(z, 1) ** 2).sum(), z, ()),
+    "entropy": (lambda p: ln.entropy(p).sum(), p, ()),
+    "kl": (lambda p, q: ln.kl_divergence(p, q).sum(), p, (q,)),
+    "linear": (lambda x, v, t: ln.linear_cross_entropy(x, v, t), z, (v, t)),
+}
+for name, (loss, x, rest) in LOSSES.items():
+    alone = x.clone().requires_grad_()
+    expected = loss(alone, *rest)
+    (slope,) = torch.autograd.grad(expected, alone)
+    for placement in (Replicate(), Shard(0), Shard(1)):
+        if name == "linear" and placement == Shard(1):
+            continue  # features that lie in parts are the layer's business, not the loss's
+        place = [placement]
+        here = distribute_tensor(x, mesh, place).requires_grad_()
+        others = []
+        for i, o in enumerate(rest):
+            parts = [Replicate()] if (o.ndim == 1 and placement == Shard(1)) or (name == "linear" and i == 0) else place
+            others.append(distribute_tensor(o, mesh, parts))
+        value = loss(here, *others)
+        value.backward()
+        found = value.full_tensor() if hasattr(value, "full_tensor") else value
+        torch.testing.assert_close(found, expected.detach(), rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(here.grad.full_tensor(), slope, rtol=1e-10, atol=1e-10)
+    if dist.get_rank() == 0:
+        print(name)
+dist.barrier()
+dist.destroy_process_group()
+"""
+
+
+def test_tensors_that_lie_in_parts(tmp_path):
+    """DTensor: rows or classes on two processes, forward and backward, wherever PyTorch's own losses work."""
+    (tmp_path / "parts.py").write_text(DTENSORS)
+    assert len(two(tmp_path / "parts.py").splitlines()) == 17

@@ -46,7 +46,8 @@ BAD_CALLS = [
     (
         lambda: ln.information_content(True),
         TypeError,
-        "information_content: p has dtype torch.bool; expected real numbers. Try p.float().",
+        "information_content: p has dtype torch.bool; expected real numbers. Try p.float() with p = "
+        "torch.tensor(p).",
     ),
     (
         lambda: ln.jensen_shannon_divergence(HALF, [0.5, 0.5j]),
@@ -56,7 +57,8 @@ BAD_CALLS = [
     (
         lambda: ln.jensen_shannon_divergence([0.5, 0.5j], HALF.double().numpy()),
         TypeError,
-        "jensen_shannon_divergence: p has dtype torch.complex64; expected real numbers. Try p.real.",
+        "jensen_shannon_divergence: p has dtype torch.complex64; expected real numbers. Try p.real with p"
+        " = torch.tensor(p).",
     ),
     (
         lambda: ln.conditional_entropy(TABLE * 1j),
@@ -103,7 +105,7 @@ BAD_CALLS = [
     (
         lambda: ln.softmax(HALF, 0, temperature=torch.tensor(2.0)),
         TypeError,
-        "softmax: temperature is a Tensor; expected a number. Try temperature=1.0.",
+        "softmax: temperature is a Tensor; expected a number. Try temperature=temperature.item().",
     ),
     (
         lambda: ln.entropy(HALF, base=1),
@@ -147,14 +149,14 @@ BAD_CALLS = [
     (
         lambda: ln.entropy(1.0),
         ValueError,
-        "entropy: p is a single number; expected a distribution, at least one dimension. "
-        "Try torch.stack([p, 1 - p]) if it is the probability of one of two cases.",
+        "entropy: p is a single number; expected a distribution, at least one dimension. Try "
+        "torch.stack([p, 1 - p]) with p = torch.tensor(p), if it is the probability of one of two cases.",
     ),
     (
         lambda: ln.kl_divergence(0.5, HALF),
         ValueError,
-        "kl_divergence: p is a single number; expected a distribution, at least one dimension. "
-        "Try torch.stack([p, 1 - p]) if it is the probability of one of two cases.",
+        "kl_divergence: p is a single number; expected a distribution, at least one dimension. Try "
+        "torch.stack([p, 1 - p]) with p = torch.tensor(p), if it is the probability of one of two cases.",
     ),
     (
         lambda: ln.kl_divergence(HALF, HALF, dim=1),
@@ -179,13 +181,14 @@ BAD_CALLS = [
     (
         lambda: ln.entropy(torch.tensor([0.5, 0.25]).to(torch.float8_e4m3fn)),
         ValueError,
-        "entropy: p sums to 0.75; a distribution sums to 1. Try p / p.sum(dim=-1, keepdim=True) if these are counts.",
+        "entropy: p sums to 0.75; a distribution sums to 1. Try p.float() / p.float().sum(dim=-1, "
+        "keepdim=True) if these are counts.",
     ),
     (
         lambda: ln.kl_divergence(HALF, 0.5),
         ValueError,
-        "kl_divergence: q is a single number; expected a distribution, at least one dimension. "
-        "Try torch.stack([q, 1 - q]) if it is the probability of one of two cases.",
+        "kl_divergence: q is a single number; expected a distribution, at least one dimension. Try "
+        "torch.stack([q, 1 - q]) with q = torch.tensor(q), if it is the probability of one of two cases.",
     ),
     (
         lambda: ln.softmax(torch.tensor(1.0), 1),
@@ -241,27 +244,32 @@ BAD_CALLS = [
     (
         lambda: ln.information_content([0.5, 2.0, 3.0]),
         ValueError,
-        f"information_content: p[1] is 2; {IN_01} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+        "information_content: p[1] is 2; a probability lies in [0, 1]. Try p / p.sum(dim=-1, "
+        "keepdim=True) with p = torch.tensor(p), if these are counts.",
     ),
     (
         lambda: ln.information_content(-0.25),
         ValueError,
-        f"information_content: p is -0.25; {IN_01} torch.sigmoid(p) if this is a score.",
+        "information_content: p is -0.25; a probability lies in [0, 1]. Try torch.sigmoid(p) with p = "
+        "torch.tensor(p), if this is a score.",
     ),
     (
         lambda: ln.information_content(11.97),
         ValueError,
-        f"information_content: p is 11.97; {IN_01} p / 100 if this is a percentage.",
+        "information_content: p is 11.97; a probability lies in [0, 1]. Try p / 100 with p = "
+        "torch.tensor(p), if this is a percentage.",
     ),
     (
         lambda: ln.information_content([100.5]),
         ValueError,
-        f"information_content: p[0] is 100.5; {IN_01} 1 / p if it happens once in so many times.",
+        "information_content: p[0] is 100.5; a probability lies in [0, 1]. Try 1 / p with p = "
+        "torch.tensor(p), if it happens once in so many times.",
     ),
     (
         lambda: ln.information_content([-0.25, 0.5]),
         ValueError,
-        f"information_content: p[0] is -0.25; {IN_01} torch.softmax(p, dim=-1) if these are scores.",
+        "information_content: p[0] is -0.25; a probability lies in [0, 1]. Try torch.softmax(p, dim=-1) "
+        "with p = torch.tensor(p), if these are scores.",
     ),
     (
         lambda: ln.information_content(torch.tensor(1.00005, dtype=torch.float64)),
@@ -271,79 +279,92 @@ BAD_CALLS = [
     (
         lambda: ln.information_content(NAN),
         ValueError,
-        f"information_content: p is nan; {IN_01} p.isnan().nonzero() to find where NaN comes in.",
+        "information_content: p is nan; a probability lies in [0, 1]. Try p.isnan().nonzero() with p = "
+        "torch.tensor(p), to find where NaN comes in.",
     ),
     (
         lambda: ln.entropy([3.0]),
         ValueError,
-        f"entropy: p[0] is 3; {IN_01} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+        "entropy: p[0] is 3; a probability lies in [0, 1]. Try p / p.sum(dim=-1, keepdim=True) with p = "
+        "torch.tensor(p), if these are counts.",
     ),
     (
         lambda: ln.entropy([[0.5, 0.5], [-1.5, 2.5]]),
         ValueError,
-        f"entropy: p[1, 0] is -1.5; {IN_01} torch.softmax(p, dim=-1) if these are scores.",
+        "entropy: p[1, 0] is -1.5; a probability lies in [0, 1]. Try torch.softmax(p, dim=-1) with p = "
+        "torch.tensor(p), if these are scores.",
     ),
     (
         lambda: ln.entropy([2.5, -1.5]),
         ValueError,
-        f"entropy: p[0] is 2.5; {IN_01} torch.softmax(p, dim=-1) if these are scores.",
+        "entropy: p[0] is 2.5; a probability lies in [0, 1]. Try torch.softmax(p, dim=-1) with p = "
+        "torch.tensor(p), if these are scores.",
     ),
     (
         lambda: ln.entropy([[1, 0], [12345, 3]]),
         ValueError,
-        f"entropy: p[1, 0] is 1.234e+04; {IN_01} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+        "entropy: p[1, 0] is 1.234e+04; a probability lies in [0, 1]. Try p / p.sum(dim=-1, keepdim=True)"
+        " with p = torch.tensor(p), if these are counts.",
     ),
     (
         lambda: ln.entropy([[3, 1], [1, 3]], dim=0),
         ValueError,
-        f"entropy: p[0, 0] is 3; {IN_01} p / p.sum(dim=0, keepdim=True) if these are counts.",
+        "entropy: p[0, 0] is 3; a probability lies in [0, 1]. Try p / p.sum(dim=0, keepdim=True) with p ="
+        " torch.tensor(p), if these are counts.",
     ),
     (
         lambda: ln.entropy([[-3.0, 1.0], [1.0, 3.0]], dim=0),
         ValueError,
-        f"entropy: p[0, 0] is -3; {IN_01} torch.softmax(p, dim=0) if these are scores.",
+        "entropy: p[0, 0] is -3; a probability lies in [0, 1]. Try torch.softmax(p, dim=0) with p = "
+        "torch.tensor(p), if these are scores.",
     ),
     (
         lambda: ln.entropy([0.5, NAN]),
         ValueError,
-        f"entropy: p[1] is nan; {IN_01} p.isnan().nonzero() to find where NaN comes in.",
+        "entropy: p[1] is nan; a probability lies in [0, 1]. Try p.isnan().nonzero() with p = "
+        "torch.tensor(p), to find where NaN comes in.",
     ),
     (
         lambda: ln.information_content([INF, 0.5]),
         ValueError,
-        f"information_content: p[0] is inf; {IN_01} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+        "information_content: p[0] is inf; a probability lies in [0, 1]. Try p / p.sum(dim=-1, "
+        "keepdim=True) with p = torch.tensor(p), if these are counts.",
     ),
     (
         lambda: ln.kl_divergence(HALF, [0.5, -0.5]),
         ValueError,
-        f"kl_divergence: q[1] is -0.5; {IN_01} torch.softmax(q, dim=-1) if these are scores.",
+        "kl_divergence: q[1] is -0.5; a probability lies in [0, 1]. Try torch.softmax(q, dim=-1) with q ="
+        " torch.tensor(q), if these are scores.",
     ),
     (
         lambda: ln.mutual_information([[3, 1], [1, 3]]),
         ValueError,
-        f"mutual_information: joint[0, 0] is 3; {IN_01} joint / joint.sum(dim=(-2, -1), keepdim=True) "
-        "if these are counts.",
+        "mutual_information: joint[0, 0] is 3; a probability lies in [0, 1]. Try joint / "
+        "joint.sum(dim=(-2, -1), keepdim=True) with joint = torch.tensor(joint), if these are counts.",
     ),
     # Probabilities that do not sum to 1: the first such row is named.
     (
         lambda: ln.entropy([0.5, 0.6]),
         ValueError,
-        f"entropy: p sums to 1.1; {SUM_1} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+        "entropy: p sums to 1.1; a distribution sums to 1. Try p / p.sum(dim=-1, keepdim=True) with p = "
+        "torch.tensor(p), if these are counts.",
     ),
     (
         lambda: ln.entropy([]),
         ValueError,
-        f"entropy: p sums to 0; {SUM_1} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+        "entropy: p sums to 0; a distribution sums to 1. Try p with at least one case.",
     ),
     (
         lambda: ln.entropy([[0.5, 0.5], [0.5, 0.25], [0.0, 0.0]]),
         ValueError,
-        f"entropy: p[1, :] sums to 0.75; {SUM_1} p / p.sum(dim=-1, keepdim=True) if these are counts.",
+        "entropy: p[1, :] sums to 0.75; a distribution sums to 1. Try p / p.sum(dim=-1, keepdim=True) "
+        "with p = torch.tensor(p), if these are counts.",
     ),
     (
         lambda: ln.entropy([[0.5, 0.5], [0.5, 0.25]], dim=0),
         ValueError,
-        f"entropy: p[:, 1] sums to 0.75; {SUM_1} p / p.sum(dim=0, keepdim=True) if these are counts.",
+        "entropy: p[:, 1] sums to 0.75; a distribution sums to 1. Try p / p.sum(dim=0, keepdim=True) with"
+        " p = torch.tensor(p), if these are counts.",
     ),
     (
         lambda: ln.entropy(torch.ones(2, 3, 4) / 3, dim=2),
@@ -358,7 +379,8 @@ BAD_CALLS = [
     (
         lambda: ln.cross_entropy_between(HALF, [[0.5, 0.5], [0.0, 0.5]]),
         ValueError,
-        f"cross_entropy_between: q[1, :] sums to 0.5; {SUM_1} q / q.sum(dim=-1, keepdim=True) if these are counts.",
+        "cross_entropy_between: q[1, :] sums to 0.5; a distribution sums to 1. Try q / q.sum(dim=-1, "
+        "keepdim=True) with q = torch.tensor(q), if these are counts.",
     ),
     (
         lambda: ln.conditional_entropy(TABLE * 2),
@@ -527,7 +549,12 @@ def reads(device):
     return _checks.values_can_be_read(a_tensor_on(device))
 
 
-def test_strict_reads_values_on_an_accelerator():
+@pytest.fixture
+def any_class_of_tensor(monkeypatch):
+    monkeypatch.setattr(_checks.values, "is_traced", lambda *_: False)
+
+
+def test_strict_reads_values_on_an_accelerator(any_class_of_tensor):
     assert reads("cpu") and not reads("cuda")
     with ln.strict():
         assert reads("cpu") and reads("cuda") and reads("mps") and not reads("meta")
@@ -537,13 +564,13 @@ def test_strict_reads_values_on_an_accelerator():
     assert not reads("cuda")
 
 
-def test_strict_ends_with_an_exception():
+def test_strict_ends_with_an_exception(any_class_of_tensor):
     with pytest.raises(KeyError), ln.strict():
         raise KeyError
     assert not reads("cuda")
 
 
-def test_one_tensor_away_from_the_cpu_is_enough():
+def test_one_tensor_away_from_the_cpu_is_enough(any_class_of_tensor):
     assert not _checks.values_can_be_read(a_tensor_on("cpu"), a_tensor_on("cuda"))
 
 

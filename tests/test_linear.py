@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
 import lossnotes as ln
-from lossnotes import _blocks
+from lossnotes._roads import linear as layers, road as roads
 
 ROWS, FEATURES, CLASSES = 7, 4, 5
 WEIGHT = torch.tensor([0.5, 3.0, 1.0, 2.0, 0.25], dtype=torch.float64)
@@ -62,15 +62,15 @@ def same(actual, expected, tolerance=1e-12):
 def road(request, monkeypatch):
     """The road that small inputs take, and the one of large inputs, with blocks of two rows; the last has one."""
     if request.param == "blocks":
-        monkeypatch.setattr(_blocks, "LARGE", 1)
-        monkeypatch.setattr(_blocks, "BLOCK_OF_SCORES", 2 * CLASSES)
+        monkeypatch.setattr(roads, "LARGE_LAYER", 1)
+        monkeypatch.setattr(layers, "BLOCK_OF_SCORES", 2 * CLASSES)
     return request.param
 
 
 @pytest.fixture
 def blocks(monkeypatch):
-    monkeypatch.setattr(_blocks, "LARGE", 1)
-    monkeypatch.setattr(_blocks, "BLOCK_OF_SCORES", 2 * CLASSES)
+    monkeypatch.setattr(roads, "LARGE_LAYER", 1)
+    monkeypatch.setattr(layers, "BLOCK_OF_SCORES", 2 * CLASSES)
 
 
 # --- the same as cross_entropy of a linear layer -------------------------------------------------------------------------
@@ -234,8 +234,8 @@ def test_half_precision(road, dtype, target, options):
 
 def test_a_sum_over_many_blocks_keeps_its_digits(monkeypatch):
     """1024 blocks of a row each: a running sum in bfloat16 would stop growing at 256 times what is added."""
-    monkeypatch.setattr(_blocks, "LARGE", 1)
-    monkeypatch.setattr(_blocks, "BLOCK_OF_SCORES", CLASSES)
+    monkeypatch.setattr(roads, "LARGE_LAYER", 1)
+    monkeypatch.setattr(layers, "BLOCK_OF_SCORES", CLASSES)
     tensors = [torch.ones(1024, FEATURES), drawn(CLASSES, FEATURES, seed=1), drawn(CLASSES, seed=2)]
     tensors = [x.to(torch.bfloat16).requires_grad_() for x in tensors]
     exact = [x.detach().double().requires_grad_() for x in tensors]
@@ -352,7 +352,7 @@ MEMORY = [
 @pytest.mark.parametrize("learn", [True, False])
 def test_the_scores_are_never_held_whole(monkeypatch, options, most, reduction, learn):
     rows, classes, block = 512, 1000, 8 * 1000
-    monkeypatch.setattr(_blocks, "BLOCK_OF_SCORES", block)
+    monkeypatch.setattr(layers, "BLOCK_OF_SCORES", block)
     tensors = [x.requires_grad_(learn) for x in layer(rows=rows, classes=classes, dtype=torch.float32)]
     target = torch.arange(rows) % classes
     options = options | {"reduction": reduction}
@@ -464,8 +464,8 @@ BAD_CALLS = [
     (
         lambda: ln.linear_cross_entropy(X, W, T3, linear_bias=B[:4]),
         ValueError,
-        "linear_cross_entropy: linear_bias has shape (4,) but linear_weight has 5 classes; expected shape (5,). "
-        "Try linear_bias.reshape(5).",
+        "linear_cross_entropy: linear_bias has shape (4,) but linear_weight has 5 classes; expected shape"
+        " (5,). Try linear_bias=torch.zeros(5), with your biases for the zeros.",
     ),
     (
         lambda: ln.linear_cross_entropy(X, W, T3, linear_bias=B[None]),
@@ -495,7 +495,7 @@ BAD_CALLS = [
         lambda: ln.linear_cross_entropy(X, W, T3, weight=B[:4]),
         ValueError,
         "linear_cross_entropy: weight has shape (4,) but input @ linear_weight.T has 5 classes; expected shape "
-        "(5,), one weight a class. Try torch.ones(5).",
+        "(5,), one weight a class. Try weight=torch.ones(5), with your weights for the ones.",
     ),
     (
         lambda: ln.linear_cross_entropy(X, W, T3, reduction="avg"),

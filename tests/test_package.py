@@ -1,5 +1,6 @@
 """The package as others get it: the wheel in an environment of its own, and the pins against the ranges."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import nbformat
 import pytest
 import torch
+import torch.nn.functional as F
 from packaging.requirements import Requirement
 from packaging.version import Version
 
@@ -114,3 +116,38 @@ def test_the_crosswalk_has_every_public_name_in_a_table_and_in_a_cell():
     tables = "\n".join(line for line in prose.split("\n") if line.startswith("|"))
     assert [name for name in ln.__all__ if not re.search(rf"`{name}\b", tables)] == []
     assert [name for name in ln.__all__ if not re.search(rf"\b(ln|where)\.{name}\b", code)] == []
+
+
+# What a drop-in name of torch.nn.functional takes there and not here.
+NOT_TAKEN = {
+    "nll_loss": {"size_average", "reduce"},
+    "cross_entropy": {"size_average", "reduce"},
+    "binary_cross_entropy_with_logits": {"size_average", "reduce"},
+    "mse_loss": {"size_average", "reduce"},
+    "softmax": {"_stacklevel"},
+    "log_softmax": {"_stacklevel"},
+    "linear_cross_entropy": {"options"},
+}
+
+
+def test_a_drop_in_name_takes_what_pytorch_takes_but_for_what_the_crosswalk_says():
+    shared = {name for name in ln.__all__ if name.islower() and hasattr(F, name)}
+    assert shared == {name for name in NOT_TAKEN if hasattr(F, name)}  # linear_cross_entropy is new in torch 2.13
+    text = (ROOT / "book" / "reference" / "pytorch-crosswalk.ipynb").read_text("utf-8")
+    table = text.split("### What ours do not take")[1].split("###")[0]
+    for name in shared:
+        theirs, ours = (inspect.signature(getattr(where, name)).parameters for where in (F, ln))
+        assert theirs.keys() - ours.keys() == NOT_TAKEN[name], name
+        for argument in theirs.keys() & ours.keys():
+            # `dim` has no default here, and None of `ignore_index` is -100.
+            same = theirs[argument].default == ours[argument].default
+            assert same or (argument, theirs[argument].default) in {("dim", None), ("ignore_index", None)}, (name, argument)
+        (row,) = (line for line in table.split("\\n") if f"`{name}`" in line)
+        assert all(f"`{argument}`" in row for argument in NOT_TAKEN[name])
+
+
+@pytest.mark.parametrize("name", sorted({n for n in ln.__all__ if n.islower()} - {"check", "default_device", "naive", "strict"}))
+def test_a_docstring_says_where_values_are_looked_at(name):
+    source = inspect.getsource(inspect.unwrap(getattr(ln, name)))
+    reads = re.search(r"are_(classes|answers|signs|probabilities|log_probabilities)\b|is_joint|_distributions\(|_cross_entropy\(", source)
+    assert bool(reads) == ("only inside `strict`" in source), name

@@ -1,0 +1,47 @@
+"""Whether there are values to look at: a compiler, an exporter or a transform hands over tensors that have none."""
+
+import functools
+
+import torch
+
+_MODES = [getattr(torch._C._TorchDispatchModeKey, name) for name in ("FAKE", "PROXY", "FUNCTIONAL")]
+
+
+def is_traced(*tensors):
+    """Whether somebody records or transforms operations, or a tensor is of a class with operations of its own.
+
+    Asked before any size and any value: under a tracer even ``x.numel() < 1`` is a promise about all inputs to come.
+    """
+    if torch.compiler.is_compiling():
+        return True
+    # There is no public way to ask for the transforms of torch.func, and for fake tensors and make_fx.
+    if torch._C._are_functorch_transforms_active():
+        return True
+    if torch._C._len_torch_dispatch_stack() and any(torch._C._get_dispatch_mode(mode) is not None for mode in _MODES):
+        return True
+    for x in tensors:
+        if x is not None and type(x) is not torch.Tensor and type(x) is not torch.nn.Parameter:
+            return True
+    return False
+
+
+def leaf_of_fx(function):
+    """``torch.fx.symbolic_trace`` records a call of `function`, as it records those of ``torch.nn.functional``."""
+
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        for x in (*args, *kwargs.values()):
+            if isinstance(x, torch.fx.Proxy):
+                return x.tracer.create_proxy("call_function", call, args, kwargs)
+        return function(*args, **kwargs)
+
+    return call
+
+
+def with_whole_classes(x, dim):
+    """A DTensor that is split along `dim` is put together, as PyTorch's own losses do it. Other tensors stay as they are."""
+    if not hasattr(x, "placements"):
+        return x
+    from torch.distributed.tensor import Replicate  # here: the import takes a second
+
+    return x.redistribute(placements=[Replicate() if p.is_shard(dim % x.ndim) else p for p in x.placements])
