@@ -132,12 +132,12 @@ def test_kl_divergence(bring):
         return ln.softmax(-((grid - mean) ** 2) / (2 * width**2), dim=-1)
 
     def truth(name, apart):
-        if name == "two bells":
+        if name == "two Gaussians":
             return (bell(4 - apart / 2, 0.5) + bell(4 + apart / 2, 0.5)) / 2
         moved = torch.where(petals < 2.7, petals + 3.44 - apart, petals)  # at 3.44 the petals as they are
         return bell(moved[:, None], 0.25).mean(0)
 
-    truths = [("petals", 3.44), ("petals", 0), ("petals", 2.5), ("petals", 6), *(("two bells", d) for d in (0, 2, 3, 6))]
+    truths = [("petals", 3.44), ("petals", 0), ("petals", 2.5), ("petals", 6), *(("two Gaussians", d) for d in (0, 2, 3, 6))]
     bells = list(itertools.product((0, 1.46, 3.76, 8), (0.35, 0.87, 1.78, 3)))
     settings = [{"truth": t, "distance": d, "mean": m, "spread": s} for (t, d), (m, s) in itertools.product(truths, bells)]
     asked = signal("forward"), signal("reverse"), column("grid", "p"), column("grid", "q")
@@ -152,7 +152,7 @@ def test_kl_divergence(bring):
 def test_kl_divergence_covers_near_humps_and_settles_on_far_ones(bring):
     # The chapter's table, at the bells that gradient descent finds there: half-way, and on the left hump.
     cases = [(2.5, (4, 1.2), (2.81, 0.57)), (2.75, (4, 1.28), (2.64, 0.53)), (3, (4, 1.37), (2.51, 0.51)), (3.5, (4, 1.55), (2.25, 0.5))]
-    settings = [{"truth": "two bells", "distance": d, "mean": m, "spread": s} for d, *both in cases for m, s in both]
+    settings = [{"truth": "two Gaussians", "distance": d, "mean": m, "spread": s} for d, *both in cases for m, s in both]
     prices = [price for (price,) in bring("kl-divergence").show(settings, signal("reverse"))]
     for (apart, *_), cover, settle in zip(cases, prices[::2], prices[1::2]):
         assert (cover < settle) == (apart < 2.9)

@@ -2,9 +2,10 @@
 
     python book/experiments/smoothing.py        some twenty minutes on one core
 
-A small network is trained with label smoothing 0, 0.1 and 0.2 under SGD, and with 0 and 0.1 under Adam, from twenty seeds each. A seed sets the
-split of the digits, the first weights and the batches, so that two runs of one seed differ in nothing but the loss. For each
-loss and optimizer the learning rate and the step to stop at are chosen on a validation part; see `experiments.tune`.
+A small network is trained with label smoothing 0, 0.1 and 0.2 under SGD, and with 0 and 0.1 under Adam, from twenty seeds
+each. A seed sets the split of the digits, the first weights and the batches, so that two runs of one seed differ in nothing but
+the loss. For each loss and optimizer the learning rate and the step to stop at are chosen on a validation part; see
+`experiments.tune`.
 
 The choice looks at the loss with hard labels after one temperature. Without the temperature a smoothed model would lose for
 being as unsure as it was told to be. The temperature is fitted on one half of the held-out digits and the loss measured on the
@@ -18,7 +19,7 @@ from lossnotes import experiments
 
 SMOOTHINGS = {"SGD": (0.0, 0.1, 0.2), "Adam": (0.0, 0.1)}
 OPTIMIZERS = {"SGD": torch.optim.SGD, "Adam": torch.optim.Adam}
-RATES = {"SGD": (0.1, 0.3, 1.0, 2.0), "Adam": (0.001, 0.003, 0.01, 0.03)}
+RATES = {"SGD": (0.1, 0.3, 1.0, 2.0), "Adam": (0.001, 0.003, 0.01, 0.03, 0.1)}
 SEEDS, STEPS, EVERY = range(20), 6000, 100
 SHARPNESSES = torch.logspace(-1, 1, 81, dtype=torch.float64)  # 1/T, from 0.1 to 10
 
