@@ -89,6 +89,10 @@ def entropy(p):
     "an exit": "def entropy(p):\n    raise SystemExit(0)\n",
     "40 terabytes": "import torch\ndef entropy(p):\n    return torch.zeros(5 * 10**12)\n",
     "memory": "def entropy(p):\n    x = []\n    while True:\n        x.append(bytearray(2**26))\n",
+    "a session patched": ZEROS + """
+import sys
+sys.modules["grader.session"].packed_result = lambda v: {"plain": 3, "named": "x"}
+""",
     "constants": "import torch\ndef entropy(p):\n    return p.new_tensor(0.5623)\n",
 }
 
@@ -108,6 +112,17 @@ def test_full_marks_take_work_and_the_next_student_loses_nothing(name, warm):
     assert graded(warm, RIGHT, ENTROPY)["passed"]
 
 
+
+
+def test_slopes_that_are_no_tensors_are_a_failed_line(warm):
+    """And never a fault of the checker."""
+    odd = RIGHT + """
+import sys
+sys.modules["grader.session"].Session._pull = lambda self, request: {"slopes": [{"plain": 3}]}
+"""
+    result = graded(warm, odd, ENTROPY)
+    assert not result["passed"] and "failed" not in result
+    assert graded(warm, RIGHT, ENTROPY)["passed"]
 
 
 LOOKED_UP = """

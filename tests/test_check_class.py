@@ -81,6 +81,18 @@ def test_a_folder_is_a_class(klass):
     assert "is a link or no file" in errors["link"][0]
 
 
+def test_a_name_that_is_not_utf8_and_names_that_meet(tmp_path):
+    """A Latin-1 name from an old zip file loses nobody, and a number makes no second of a name that is there."""
+    made = tmp_path / "class"
+    (made / "a").mkdir(parents=True)
+    for path in (made / "a" / "x.py", made / "a (2).py", made / "a.py"):
+        path.write_text("")
+    with open(os.path.join(os.fsencode(made), b"M\xfcller.py"), "wb"):
+        pass
+    found, left = collect([made])
+    assert sorted(s.student for s in found) == ["M\ufffdller", "a", "a (2)", "a (3)"] and not left
+
+
 def test_a_file_that_is_too_large_or_closed_is_a_sentence(tmp_path, monkeypatch):
     (tmp_path / "a.py").write_text("x" * 100)
     monkeypatch.setattr(collecting, "LARGEST", 10)

@@ -63,6 +63,7 @@ EXTREME = [
     Case((t([[1000.0, 1000.0]]), classes([0]))),
     Case((t([[0.0, 50.0]]), classes([0]))),
     Case((t([[-1000.0, 1000.0], [1000.0, 0.0]]), classes(0, 0))),
+    Case((t([[1000.0, 0.0], [-1000.0, -999.0]]), classes(0, 1))),  # one maximum for all rows is not enough
     Case((t([[100.0, 0.0]], torch.float32), classes([1]))),
     Case((t([[30.0, 0.0]], torch.float32), classes([0]))),
     Case((t([[-2000.0, -2000.0]]), classes([1]))),

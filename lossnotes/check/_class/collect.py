@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import os
 
 SUFFIXES = (".py", ".ipynb")
 LARGEST = 20 * 2**20  # bytes of a file
@@ -50,9 +51,9 @@ def _hidden(path, folder):
 
 
 def _submission(student, files, folder):
-    made = Submission(student, [])
+    made = Submission(_readable(student), [])
     for path in files:
-        name = path.relative_to(folder).as_posix()
+        name = _readable(path.relative_to(folder).as_posix())
         try:
             if path.is_symlink() or not path.is_file():
                 made.errors.append(f"{name}: the file is a link or no file; expected the file itself")
@@ -67,10 +68,20 @@ def _submission(student, files, folder):
     return made
 
 
+def _readable(name):
+    """A name in UTF-8: one from an old zip file may be in another encoding, and nothing could be written about it."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
 def _tell_apart(found):
-    """Two of one name are called by number."""
-    seen = {}
+    """Two of one name are called by number, and never by a name that somebody else has."""
+    taken = {submission.student for submission in found}
+    seen = set()
     for submission in found:
-        count = seen[submission.student] = seen.get(submission.student, 0) + 1
-        if count > 1:
-            submission.student += f" ({count})"
+        name, count = submission.student, 1
+        while submission.student in seen:
+            count += 1
+            another = f"{name} ({count})"
+            submission.student = submission.student if another in taken else another
+        seen.add(submission.student)
+        taken.add(submission.student)

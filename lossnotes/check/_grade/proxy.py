@@ -2,6 +2,8 @@
 
 import time
 
+import torch
+
 from lossnotes.check._child.data import Nonsense, pack, unpack
 from lossnotes.check._child.words import clean
 from lossnotes.check._grade.process import Ended
@@ -66,7 +68,7 @@ class Remote(Student):
             return failed
         slopes = answer.get("slopes")
         values = [_value(x) for x in slopes] if isinstance(slopes, list) else []
-        whole = len(values) == len(self.spec.differentiable) and not any(isinstance(x, Foreign) for x in values)
+        whole = len(values) == len(self.spec.differentiable) and all(x is None or isinstance(x, torch.Tensor) for x in values)
         return Outcome(values if whole else [None])
 
     def device(self, args):
@@ -89,5 +91,5 @@ def _value(data):
     if callable(value) or isinstance(value, str):
         return Foreign("str" if isinstance(value, str) else "function")
     if isinstance(data.get("named"), str):
-        return Foreign(clean(data["named"], 60), value)
+        return Foreign(clean(data["named"], 60), *([value] if isinstance(value, torch.Tensor) else []))
     return value
