@@ -170,7 +170,7 @@ CROSS_ENTROPY = ClosedForm(distributions.expected_surprisal_under, slopes=2)
 
 @leaf_of_fx
 def kl_divergence(p, q, *, dim=-1, base=math.e):
-    r"""Kullback–Leibler divergence of `q` from `p`: what it costs to believe `q` where `p` is true.
+    r"""Kullback–Leibler divergence D(p ‖ q): what it costs to believe `q` where `p` is true.
 
     .. math:: D(p \,\|\, q) = \sum_i p_i \log \frac{p_i}{q_i}
 
