@@ -39,6 +39,32 @@ FITS = "expected a shape that broadcasts to that of input. Try"
 # (call, exception, the whole message)
 BAD_CALLS = [
     (
+        lambda: ln.distributed_mean(T(1.0), T(-1)),
+        ValueError,
+        "distributed_mean: count is -1; expected 0 or more. Try (target != -100).sum().",
+    ),
+    (
+        lambda: nll(T([[-3.0]]), T([0])),
+        ValueError,
+        "nll_loss: the exponentials of input[0, :] sum to 0.04979; expected log-probabilities, whose exponentials sum to 1. "
+        "Try log_softmax(input, dim=1), if these are scores.",
+    ),
+    (
+        lambda: ln.softmax(YES, 0, dtype=torch.int64),
+        TypeError,
+        "softmax: dtype is torch.int64; expected a floating-point type. Try dtype=torch.float32.",
+    ),
+    (
+        lambda: ln.log_softmax(YES, 0, dtype=torch.int64),
+        TypeError,
+        "log_softmax: dtype is torch.int64; expected a floating-point type. Try dtype=torch.float32.",
+    ),
+    (
+        lambda: bce(Z(4, 3), Z(4, 3), pos_weight=torch.ones(3, 1)),
+        ValueError,
+        f"{BCE}: pos_weight has shape (3, 1) but input has shape (4, 3); {FITS} pos_weight.reshape(-1).",
+    ),
+    (
         lambda: ln.binary_cross_entropy_with_logits(torch.zeros(2), torch.tensor([0.0, 1.5])),
         ValueError,
         "binary_cross_entropy_with_logits: target[1] is 1.5; expected a value in [0, 1]. Try target / "

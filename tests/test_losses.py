@@ -601,24 +601,82 @@ def test_many_correctly_rounded_probabilities_are_a_distribution():
     assert ln.entropy(torch.softmax(torch.zeros(10**6), 0).half()) > 13.5
 
 
+def under_vmap(fn, *tensors, **options):
+    """What the definition says: under torch.func nothing else runs."""
+    return torch.func.vmap(lambda *rows: fn(*rows, **options))(*(x[None] for x in tensors))[0]
+
+
+def directly(fn, *tensors, **options):
+    return fn(*tensors, **options)
+
+
+BOTH_ROADS = pytest.mark.parametrize("road", [directly, under_vmap])
+
+
+@BOTH_ROADS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_near_distributions_have_a_divergence_of_full_accuracy(dtype):
+def test_near_distributions_have_a_divergence_of_full_accuracy(dtype, road):
     """Of second order in how far they are apart, where the terms are of first order."""
     for far in (1e-2, 1e-3, 1e-5 if dtype == torch.float32 else 1e-7):
         p = torch.tensor([0.25, 0.35, 0.4], dtype=dtype)
         q = p + torch.tensor([far, -far, 0], dtype=dtype)
         for fn, tolerance in ((ln.jensen_shannon_divergence, 1e-5), (ln.kl_divergence, 1e-5 if dtype == torch.float32 else 1e-7)):
             (expected,) = ([getattr(ref, fn.__name__)(ref.exact(p), ref.exact(q))],)
-            assert fn(p, q).item() == pytest.approx(float(expected[0]), rel=tolerance)
+            assert road(fn, p, q).item() == pytest.approx(float(expected[0]), rel=tolerance)
 
 
+@BOTH_ROADS
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-def test_jensen_shannon_of_the_smallest_number(dtype):
+def test_jensen_shannon_of_the_smallest_number(dtype, road):
     least = torch.finfo(dtype).tiny * torch.finfo(dtype).eps
     p = torch.tensor([1.0, least], dtype=dtype, requires_grad=True)
-    value = ln.jensen_shannon_divergence(p, torch.tensor([1.0, 0.0], dtype=dtype))
+    value = road(ln.jensen_shannon_divergence, p, torch.tensor([1.0, 0.0], dtype=dtype))
     (slopes,) = torch.autograd.grad(value, p)
     assert value == 0 and slopes.isfinite().all()
+
+
+@BOTH_ROADS
+def test_a_target_of_higher_precision_does_not_change_the_dtype(road):
+    z, y, p = torch.tensor([1.0, -2.0]), torch.tensor([1.0, 0.0], dtype=torch.float64), torch.tensor([0.25, 0.75])
+    for fn in (ln.binary_cross_entropy_with_logits, ln.mse_loss, ln.sigmoid_focal_loss):
+        assert road(fn, z, y).dtype == torch.float32
+    assert road(ln.hinge_loss, z, 2 * y - 1).dtype == torch.float32
+    for fn in (ln.kl_divergence, ln.jensen_shannon_divergence):
+        assert road(fn, p, p.flip(0)).dtype == torch.float32
+
+
+@BOTH_ROADS
+def test_a_focal_loss_of_hard_labels_does_not_underflow(road):
+    z, y = torch.tensor([200.0, -200.0, 200.0, -200.0], requires_grad=True), torch.tensor([1.0, 0.0, 0.0, 1.0])
+    loss = road(ln.sigmoid_focal_loss, z, y, gamma=0.5, alpha=None, reduction="none")
+    (slopes,) = torch.autograd.grad(loss.sum(), z)
+    expected = torch.tensor([200, 200, 200, 200]).double()
+    torch.testing.assert_close(loss[2:], expected[2:].float())
+    # (1 - q_t)**0.5 (-log q_t) where 1 - q_t = exp(-200), which float32 does not hold but its root does
+    torch.testing.assert_close(loss[:2].double(), torch.exp(-300 * torch.ones(2, dtype=torch.float64)), atol=1e-45, rtol=0)
+    assert slopes.isfinite().all() and (slopes[2:] == torch.tensor([1.0, -1.0])).all()
+
+
+@BOTH_ROADS
+def test_weights_multiply_squares(road):
+    z, y, w = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 3.0]), torch.tensor([2.0, 0.5])
+    assert road(lambda z, y, w: ln.mse_loss(z, y, weight=w, reduction="sum"), z, y, w) == 2 * 0.25 + 0.5 * 25
+
+
+def test_few_scores_of_double_precision_keep_all_digits():
+    """For few narrower scores PyTorch's own loss serves; of float64 it would lose the digits behind the leading 1."""
+    z = torch.tensor([[12.0, 0.0, 0.0]], dtype=torch.float64)
+    expected = math.log1p(2 * math.exp(-12))
+    assert ln.cross_entropy(z, torch.tensor([0])).item() == pytest.approx(expected, rel=1e-15)
+
+
+@pytest.mark.parametrize("fn", [ln.cross_entropy, ln.nll_loss, ln.softmax_focal_loss], ids=lambda fn: fn.__name__)
+def test_one_argument_under_torch_func_is_enough(fn):
+    z = torch.tensor([[1.0, 2.0, 0.0], [0.5, 0.0, 3.0]]).log_softmax(1)
+    target = torch.tensor([1, 2])
+    expected = fn(z, target)
+    torch.testing.assert_close(torch.func.vmap(lambda x: fn(x, target))(z[None])[0], expected)
+    torch.testing.assert_close(torch.func.vmap(lambda t: fn(z, t))(target[None])[0], expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32], ids=str)
