@@ -59,7 +59,7 @@ class Lent:
     """A launcher that stays when its borrower closes it."""
 
     def __init__(self, launcher):
-        self.launcher, self.wall, self.alone, self.connect = launcher, "process", True, launcher.connect
+        self.launcher, self.wall, self.alone, self.filtered, self.connect = launcher, "process", True, True, launcher.connect
 
     def close(self):
         pass
@@ -110,7 +110,7 @@ def test_a_class_from_files_to_gradebook_and_pages(klass, tmp_path, monkeypatch,
     options = [part for key, path in out.items() for part in (f"--{key}", path)]
     assert grade([klass, "--expect", "entropy,kl_divergence", *options], monkeypatch, warm) == 1
     said = capsys.readouterr()
-    assert "8 submissions" in said.out and "KL reversed         1" in said.out and "process of its own, without a network" in said.out
+    assert "8 submissions" in said.out and "KL reversed         1" in said.out and "process of its own, with Python and its own files and nothing else" in said.out
     assert "#] 8/8  " in said.err and "notes.txt is left out" in said.err
     table = {row["student"]: row for row in csv.DictReader(out["csv"].read_text("utf-8").splitlines())}
     assert {name: row["points"] for name, row in table.items()} == {
@@ -154,6 +154,42 @@ def test_a_fault_of_the_checker_is_told_and_the_others_go_on(klass, tmp_path, mo
     assert results["bob"]["errors"] == ["the checker failed: Broken: no torch"] and results["ada"]["passed"]
     assert "bob" not in (tmp_path / "r.jsonl").read_text()  # it is tried again
     capsys.readouterr()
+
+
+def test_what_cannot_be_written_loses_nothing_else(klass, tmp_path, monkeypatch, warm, capsys):
+    """A folder that is gone or a disk that is full: the class is graded, the rest is written, and the status says it."""
+    gone = tmp_path / "gone"
+    full = tmp_path / "full.json"
+    full.symlink_to("/dev/full")
+    gone.write_text("a file where a folder is expected")
+    argv = [klass, "--expect", "entropy", "--csv", tmp_path / "a.csv", "--json", full, "--html", gone / "pages"]
+    assert grade([*argv, "--results", gone / "r.jsonl"], monkeypatch, warm) == 3
+    said = capsys.readouterr()
+    assert "8 submissions" in said.out and len((tmp_path / "a.csv").read_text().splitlines()) == 9
+    for name, why in ((gone / "r.jsonl", "Not a directory"), (full, "No space left on device"), (gone / "pages", "Not a directory")):
+        assert said.err.count(f"{name} could not be written ({why}); expected a place to write to") == 1
+
+
+def test_results_that_vanish_on_the_way_lose_nothing_else(klass, tmp_path, monkeypatch, warm, capsys):
+    store = tmp_path / "kept" / "r.jsonl"
+    store.parent.mkdir()
+
+    def vanishing(files, *arguments, **options):
+        if files and files[0][0] == "bob.py":
+            store.parent.rename(tmp_path / "moved")
+        return submission.grade(files, *arguments, **options)
+
+    monkeypatch.setattr(running, "grade", vanishing)
+    argv = [klass, "--expect", "entropy", "--results", store, "--json", tmp_path / "all.json"]
+    assert grade(argv, monkeypatch, warm) == 3
+    assert len(json.loads((tmp_path / "all.json").read_text())) == 8 and (tmp_path / "moved" / "r.jsonl").exists()
+    assert f"{store} could not be written (No such file or directory)" in capsys.readouterr().err
+
+
+def test_results_that_cannot_be_read_are_graded(tmp_path):
+    assert Store(tmp_path).known == {} and "could not be written (Is a directory)" in Store(tmp_path).lost[0]
+    (tmp_path / "odd.jsonl").write_bytes(b"\xff\n")
+    assert Store(tmp_path / "odd.jsonl").known == {}
 
 
 def test_several_at_a_time(klass, warm):
