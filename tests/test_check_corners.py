@@ -161,16 +161,14 @@ def test_a_tensor_that_has_become_something_else():
 
 
 def test_a_module_that_is_not_there(monkeypatch):
-    fence = guard.Fence({"entropy"})
+    fence = guard.Fence({"entropy"}, lifted=True)
     try:
         monkeypatch.setattr(guard.importlib.util, "find_spec", lambda name: None)
         assert fence.finder.find_spec("scipy.special") is None
-        monkeypatch.setitem(sys.modules, "sklearn.metrics", None)
     finally:
         fence.lift()
-    monkeypatch.setattr(guard, "_LATER", ("no.such.module", "math"))
     monkeypatch.delitem(sys.modules, "torch._refs.special", raising=False)
-    guard.Fence({"entropy"}).lift()
+    guard.Fence({"entropy"}, lifted=True).lift()
 
 
 def test_what_is_allowed_is_the_real_one(monkeypatch):

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+import contextlib
 import difflib
 import functools
 import inspect
@@ -17,6 +18,7 @@ import torch
 from . import guard, stand_in
 from .callables import code_of, is_stub, pretended, signature
 from .data import packed_result, unpack
+from .plain import FREE, OnlyPlain
 from .reading import pieces, statements
 from .words import clean, described
 
@@ -25,6 +27,8 @@ MOST = 40  # errors that are told
 
 class Session:
     """Answers requests: "load", "call", "pull", "device". `tell` sends what is not an answer: which statement is running."""
+
+    lifted = False  # whether the fence is to be lifted again: never in a child, which ends with it
 
     def __init__(self, tell=lambda message: None):
         self.tell, self.functions, self.files, self.calls = tell, {}, {}, 0
@@ -46,7 +50,8 @@ class Session:
             except ValueError as error:
                 self.errors.append(f"{name}: {error}")
         forbidden = request["forbidden"] or _defined(readable) & set(names)
-        self.fence = guard.Fence(set(forbidden) - set(request["allowed"]))
+        self.allowed = guard.all_names(request["allowed"])
+        self.fence = guard.Fence(set(forbidden) - set(request["allowed"]), request["allowed"], self.lifted)
         stand_in.install(set(request["allowed"]), request["library"])
         number = 0
         for name, found in readable:
@@ -123,7 +128,8 @@ class Session:
         torch.manual_seed(self.calls)  # another seed for each call, so that what is random shows
         self.last = None
         try:
-            value = self.functions[request["name"]](*args, **options)
+            with self._rule(request["name"]):
+                value = self.functions[request["name"]](*args, **options)
         except BaseException as error:
             return {"error": described(error, self._file(request["name"])) or "an error", "kind": clean(type(error).__name__, 60)}
         changed = [i for i, x in enumerate(before) if isinstance(x, torch.Tensor) and not _same(x, args[i])]
@@ -131,6 +137,10 @@ class Session:
         if slope:
             self.last = value, [args[i] for i in request["grad"]]
         return {"value": packed_result(value), "changed": changed, "slope": slope}
+
+    def _rule(self, name):
+        """What a call may use: plain operations, unless nothing ready-made would do the exercise."""
+        return contextlib.nullcontext() if name in FREE else OnlyPlain(name, self.allowed)
 
     def _pull(self, request):
         try:
