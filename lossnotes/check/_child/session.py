@@ -16,7 +16,7 @@ import types
 import torch
 
 from . import guard, stand_in
-from .callables import code_of, is_stub, pretended, signature
+from .callables import code_of, is_function, is_stub, pretended, signature
 from .data import packed_result, unpack
 from .plain import FREE, OnlyPlain
 from .reading import pieces, statements
@@ -33,7 +33,7 @@ class Session:
     def __init__(self, tell=lambda message: None):
         self.tell, self.functions, self.files, self.calls = tell, {}, {}, 0
         self.errors, self.notes, self.last = [], [], None
-        self.fence = None
+        self.fence, self.home = None, os.getcwd()
 
     def answer(self, request):
         return getattr(self, f"_{request['do']}")(request)
@@ -95,12 +95,17 @@ class Session:
         return number
 
     def _own(self, fn):
-        """Whether the submission made it: not what it imported."""
-        inner = code_of(fn)
-        code = getattr(inner, "__code__", None)
-        if code is not None:
-            return code.co_filename in self.files or isinstance(fn, functools.partial)
-        return not (inspect.isbuiltin(fn) or inspect.isroutine(fn) or isinstance(fn, type))
+        """Whether the submission made it: not what it imported from elsewhere. An object is made where it stands."""
+        if is_function(fn):
+            return self._ours(code_of(fn))
+        if isinstance(fn, type) or inspect.isbuiltin(fn) or type(fn).__name__ in ("ufunc", "OpOverload", "OpOverloadPacket"):
+            return False
+        return self._ours(code_of(fn)) or not inspect.isroutine(fn) and not hasattr(fn, "__wrapped__")
+
+    def _ours(self, fn):
+        """Whether the code stands in one of the files, or in one that they have written beside them."""
+        file = getattr(getattr(fn, "__code__", None), "co_filename", "")
+        return file in self.files or os.path.dirname(file) == self.home
 
     def _near(self, missing):
         """Of what is missing: what has nearly its name, and what is defined where nobody else can call it."""
