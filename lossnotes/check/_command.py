@@ -37,7 +37,7 @@ def parser():
     made = argparse.ArgumentParser(
         prog="python -P -m lossnotes.check",
         description="Grade homework: a file, a notebook, or a folder with one file, notebook or folder for each student.",
-        epilog="Exit status: 0 all that is expected passed, 1 it did not, 2 wrong usage, 3 the checker itself failed.",
+        epilog="Exit status: 0 all that is expected passed, 1 it did not, 2 wrong usage, 3 the checker itself failed, or a file could not be written.",
     )
     add = made.add_argument
     add("path", nargs="*", type=Path, help="a .py or .ipynb file, or a folder of submissions")
