@@ -22,8 +22,8 @@ _OWN = "Each submission ran in a process of its own"
 _ROOM = "with Python and its own files and nothing else: no other submission, no file of yours, no other process, no network"
 _MALICE = "Against malice, try --container."
 WALLS = {
-    ("process", True, True): f"{_OWN}, {_ROOM}, and no way out by way of the kernel's calls.",
-    ("process", True, False): f"{_OWN}, {_ROOM}. The kernel's calls are not filtered on this machine. {_MALICE}",
+    ("process", True, True): f"{_OWN}, {_ROOM}. What it may ask of the kernel is filtered.",
+    ("process", True, False): f"{_OWN}, {_ROOM}. What it may ask of the kernel is not filtered on this machine. {_MALICE}",
     ("process", False, True): f"{_OWN}, without a network and other programs. This system gives it no namespaces: what may be read by its "
     f"user, it could read. {_MALICE}",
     ("process", False, False): f"{_OWN}. This system gives it no namespaces and no filter of calls: that protects the grades against "

@@ -16,7 +16,7 @@ import types
 import torch
 
 from . import guard, stand_in
-from .callables import code_of, is_function, is_stub, pretended, signature
+from .callables import code_of, is_stub, pretended, signature
 from .data import packed_result, unpack
 from .plain import FREE, OnlyPlain
 from .reading import pieces, statements
@@ -96,8 +96,6 @@ class Session:
 
     def _own(self, fn):
         """Whether the submission made it: not what it imported from elsewhere. An object is made where it stands."""
-        if is_function(fn):
-            return self._ours(code_of(fn))
         if isinstance(fn, type) or inspect.isbuiltin(fn) or type(fn).__name__ in ("ufunc", "OpOverload", "OpOverloadPacket"):
             return False
         return self._ours(code_of(fn)) or not inspect.isroutine(fn) and not hasattr(fn, "__wrapped__")
