@@ -12,7 +12,7 @@ from grading import ROOT, STRANGER, become_a_stranger, command, folder_of_a_stra
 
 from lossnotes.check import _command
 from lossnotes.check._child import calls, room
-from lossnotes.check._grade import walls
+from lossnotes.check._grade import submission, walls
 from lossnotes.check._grade.sheet import of_names
 
 ENTROPY = of_names(["entropy"])
@@ -206,6 +206,18 @@ def entropy(p):
 """
     assert said(graded(warm, fills, ENTROPY)["reports"][0]) == "True, True"
     assert graded(warm, RIGHT, ENTROPY)["passed"]
+
+
+def test_large_files_have_their_place(warm):
+    """What was handed in does not count as written: notebooks with pictures in them are large."""
+    large = json.dumps({"cells": [{"cell_type": "markdown", "source": "x" * (18 * 2**20)}]}).encode()
+    files = [*((f"{i}.ipynb", large) for i in range(4)), ("homework.py", RIGHT.encode())]
+    assert submission.grade(files, ENTROPY, warm, seed=1)["passed"]
+
+
+def test_a_student_has_a_name(warm):
+    source = "import getpass, os\ndef entropy(p):\n    raise ValueError(getpass.getuser(), os.path.expanduser('~'))\n"
+    assert said(graded(warm, source, ENTROPY)["reports"][0]) == "'student', '/tmp/homework'"
 
 
 @pytest.mark.parametrize("launcher", ["warm", "fresh"])

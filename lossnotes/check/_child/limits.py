@@ -54,12 +54,12 @@ def confine(request, keep):
     os.closerange(last + 1, 4096)
     os.environ.clear()
     own = not walled and possible(request)
-    user = STRANGERS + os.getpid()
+    user = _user()
     if own:
         _namespaces()
     limits = _limits(request["seconds"], request["memory"], user)
     if own:
-        Room(folder, request["hidden"], request.get("library", False))
+        Room(folder, user, request["hidden"], request.get("library", False))
         folder = HOME
     for which, value in limits:
         _limit(which, value)
@@ -75,6 +75,13 @@ def confine(request, keep):
     return {"alone": walled or own, "filtered": calls.filtered()}
 
 
+def _user():
+    """Who it is going to be: where this is root, a user that nobody else is."""
+    if not hasattr(os, "geteuid"):
+        return None
+    return os.geteuid() or STRANGERS + os.getpid()
+
+
 def possible(request):
     """Whether the kernel gives namespaces with a root of one's own: another process tries, as there is no way back."""
     if sys.platform != "linux":
@@ -85,7 +92,7 @@ def possible(request):
             code = 1
             with contextlib.suppress(BaseException):
                 _namespaces()
-                Room(request["folder"])
+                Room(request["folder"], NOBODY)
                 code = 0
             os._exit(code)
         request["own"] = os.waitpid(pid, 0)[1] == 0
@@ -133,7 +140,7 @@ def _become(user, folder):
 
 
 def _limits(seconds, memory, user):
-    """What is to be limited, and at which value. `user` is who it is going to be where this is root."""
+    """What is to be limited, and at which value. `user` is who it is going to be."""
     try:
         import resource
     except ImportError:  # Windows
@@ -147,7 +154,7 @@ def _limits(seconds, memory, user):
     if sys.platform == "linux":
         with open("/proc/self/statm") as file:
             size = int(file.read().split()[0]) * resource.getpagesize()
-        limits += [(resource.RLIMIT_AS, size + memory), (resource.RLIMIT_NPROC, _threads(os.geteuid() or user) + 64)]
+        limits += [(resource.RLIMIT_AS, size + memory), (resource.RLIMIT_NPROC, _threads(user) + 64)]
     return limits
 
 

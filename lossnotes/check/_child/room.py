@@ -13,7 +13,7 @@ import sys
 PACKAGE = os.path.realpath(__file__).split("/check/_child/")[0]
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
-HOME, SPACE = "/tmp/homework", "64m"  # where it works, and how much may be written
+HOME, SPACE = "/tmp/homework", 64 * 2**20  # where it works, and how many bytes may be written
 _READ_ONLY, _NO_SUID, _NO_DEVICES, _REMOUNT, _BIND, _RECURSIVE, _PRIVATE, _DETACH = 1, 2, 4, 32, 0x1000, 0x4000, 0x40000, 2
 _SET_ATTRIBUTES, _HERE, _WHOLE_TREE = 442, -100, 0x8000
 
@@ -31,15 +31,16 @@ def needed():
 
 
 class Room:
-    """Build it over the folder `root`, and move in. Raises OSError where the kernel does not allow that."""
+    """Build it over the folder `root` for a user, and move in. Raises OSError where the kernel does not allow that."""
 
-    def __init__(self, root, hidden=(), library=False):
+    def __init__(self, root, user, hidden=(), library=False):
         self.libc = ctypes.CDLL(None, use_errno=True)
         self.root, self.places = root, []
         files = [(name, _read(os.path.join(root, name))) for name in os.listdir(root) if os.path.isfile(os.path.join(root, name))]
         self._mount(None, "/", None, _RECURSIVE | _PRIVATE)
         self._memory(root, "size=1m,mode=755")
-        self._memory(self._made("/tmp"), f"size={SPACE},mode=1777")  # first, as Python itself may lie in there
+        space = SPACE + sum(len(raw) + 4096 for _, raw in files)
+        self._memory(self._made("/tmp"), f"size={space},mode=1777")  # first, as Python itself may lie in there
         for place in (*SYSTEM, *needed()):
             self._show(place)
         packages = {PACKAGE, *(os.path.join(place, "lossnotes") for place in self.places)}
@@ -57,7 +58,7 @@ class Room:
         # Of its own processes, for those who look for themselves there. In some containers it is not allowed, and nobody needs it.
         self.libc.mount(b"proc", os.fsencode(self._made("/proc")), b"proc", _NO_SUID | _NO_DEVICES, None)
         with open(self._made("/etc") + "/passwd", "w") as file:  # some ask who they are, and take no number for an answer
-            file.write(f"student:x:{os.geteuid()}:{os.getegid()}::{HOME}:/bin/false\n")
+            file.write(f"student:x:{user}:{user}::{HOME}:/bin/false\n")
         self._enter()
 
     def _enter(self):
