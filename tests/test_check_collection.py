@@ -8,7 +8,8 @@ import functools
 
 import pytest
 import torch
-from collected import RIGHT, WRONG
+from collected import RIGHT
+from collected_wrong import WRONG
 
 from lossnotes.check import check
 from lossnotes.check._cases import specs
