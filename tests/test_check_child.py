@@ -32,6 +32,7 @@ def session(monkeypatch):
 
     def load(*files, names=tuple(specs()), forbidden=(), allowed=(), library="", skip=()):
         one = Session(told.append)
+        one.lifted = True
         made.append(one)
         files = [[name, base64.b64encode(raw if isinstance(raw, bytes) else raw.encode()).decode()] for name, raw in files]
         request = {"do": "load", "files": files, "names": list(names), "forbidden": list(forbidden)}
@@ -208,10 +209,11 @@ def test_the_pipe_is_a_line_each_way(session):
     original = Session.__init__
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Session, "__init__", lambda self, tell: made.append(self) or original(self, tell))
-        serve(read, write, True)
+        patch.setattr(Session, "lifted", True)
+        serve(read, write, {"alone": True, "filtered": False})
     made[0].fence.lift()
     first, second = map(json.loads, write.getvalue().splitlines())
-    assert first == {"alone": True} and second["id"] == 7 and second["functions"] == {}
+    assert first == {"alone": True, "filtered": False} and second["id"] == 7 and second["functions"] == {}
 
 
 # --- the fence ------------------------------------------------------------------------------------------------------------

@@ -59,7 +59,7 @@ class Lent:
     """A launcher that stays when its borrower closes it."""
 
     def __init__(self, launcher):
-        self.launcher, self.wall, self.alone, self.connect = launcher, "process", True, launcher.connect
+        self.launcher, self.wall, self.alone, self.filtered, self.connect = launcher, "process", True, True, launcher.connect
 
     def close(self):
         pass
@@ -110,7 +110,7 @@ def test_a_class_from_files_to_gradebook_and_pages(klass, tmp_path, monkeypatch,
     options = [part for key, path in out.items() for part in (f"--{key}", path)]
     assert grade([klass, "--expect", "entropy,kl_divergence", *options], monkeypatch, warm) == 1
     said = capsys.readouterr()
-    assert "8 submissions" in said.out and "KL reversed         1" in said.out and "process of its own, without a network" in said.out
+    assert "8 submissions" in said.out and "KL reversed         1" in said.out and "process of its own, with Python and its own files and nothing else" in said.out
     assert "#] 8/8  " in said.err and "notes.txt is left out" in said.err
     table = {row["student"]: row for row in csv.DictReader(out["csv"].read_text("utf-8").splitlines())}
     assert {name: row["points"] for name, row in table.items()} == {
@@ -154,6 +154,42 @@ def test_a_fault_of_the_checker_is_told_and_the_others_go_on(klass, tmp_path, mo
     assert results["bob"]["errors"] == ["the checker failed: Broken: no torch"] and results["ada"]["passed"]
     assert "bob" not in (tmp_path / "r.jsonl").read_text()  # it is tried again
     capsys.readouterr()
+
+
+def test_what_cannot_be_written_loses_nothing_else(klass, tmp_path, monkeypatch, warm, capsys):
+    """A folder that is gone or a disk that is full: the class is graded, the rest is written, and the status says it."""
+    gone = tmp_path / "gone"
+    full = tmp_path / "full.json"
+    full.symlink_to("/dev/full")
+    gone.write_text("a file where a folder is expected")
+    argv = [klass, "--expect", "entropy", "--csv", tmp_path / "a.csv", "--json", full, "--html", gone / "pages"]
+    assert grade([*argv, "--results", gone / "r.jsonl"], monkeypatch, warm) == 3
+    said = capsys.readouterr()
+    assert "8 submissions" in said.out and len((tmp_path / "a.csv").read_text().splitlines()) == 9
+    for name, why in ((gone / "r.jsonl", "Not a directory"), (full, "No space left on device"), (gone / "pages", "Not a directory")):
+        assert said.err.count(f"{name} could not be written ({why}); expected a place to write to") == 1
+
+
+def test_results_that_vanish_on_the_way_lose_nothing_else(klass, tmp_path, monkeypatch, warm, capsys):
+    store = tmp_path / "kept" / "r.jsonl"
+    store.parent.mkdir()
+
+    def vanishing(files, *arguments, **options):
+        if files and files[0][0] == "bob.py":
+            store.parent.rename(tmp_path / "moved")
+        return submission.grade(files, *arguments, **options)
+
+    monkeypatch.setattr(running, "grade", vanishing)
+    argv = [klass, "--expect", "entropy", "--results", store, "--json", tmp_path / "all.json"]
+    assert grade(argv, monkeypatch, warm) == 3
+    assert len(json.loads((tmp_path / "all.json").read_text())) == 8 and (tmp_path / "moved" / "r.jsonl").exists()
+    assert f"{store} could not be written (No such file or directory)" in capsys.readouterr().err
+
+
+def test_results_that_cannot_be_read_are_graded(tmp_path):
+    assert Store(tmp_path).known == {} and "could not be written (Is a directory)" in Store(tmp_path).lost[0]
+    (tmp_path / "odd.jsonl").write_bytes(b"\xff\n")
+    assert Store(tmp_path / "odd.jsonl").known == {}
 
 
 def test_several_at_a_time(klass, warm):
@@ -277,105 +313,3 @@ def test_a_sheet_says_what_counts(tmp_path, warm):
     roles = {line["check"]: (line["role"], line["passed"]) for line in report["lines"]}
     assert roles["gradient"] == ("told", False) and roles["dtype kept"] == ("extra", False)
     assert 0 < report["score"] < 1 and shipped() == ["information", "losses", "practice"]
-
-
-# --- walls ------------------------------------------------------------------------------------------------------------------
-
-
-def test_the_command_of_a_container_shuts_it_in(monkeypatch, tmp_path):
-    ran = []
-    monkeypatch.setattr(walls.shutil, "which", lambda name: "/usr/bin/podman" if name == "podman" else None)
-    monkeypatch.setattr(walls.subprocess, "run", lambda command, **_: ran.append(command))
-    command, inside, end = walls.container("image")(tmp_path)
-    text = " ".join(command)
-    for part in ("podman run --rm", "--network none", "--read-only", "--user 65534:65534", "--memory", "--pids-limit", ":/grader:ro"):
-        assert part in text
-    assert f"{tmp_path}:/hw:ro" in text and "lossnotes/information.py" not in text and inside == "/hw"
-    assert "lossnotes/information.py" in " ".join(walls.container("image", ["entropy"])(tmp_path)[0])
-    end()
-    assert ran[0][1:3] == ["rm", "--force"] and ran[0][3] == command[command.index("--name") + 1]
-    assert walls.missing("container") == ""
-
-
-def test_the_command_of_the_sandbox_shuts_it_in(monkeypatch, tmp_path):
-    monkeypatch.setattr(walls.shutil, "which", lambda name: "/usr/bin/bwrap")
-    text = " ".join(walls.sandbox()(tmp_path)[0])
-    for part in ("--unshare-all", "--die-with-parent", "--clearenv", "--cap-drop ALL", f"--bind {tmp_path} /hw"):
-        assert part in text
-    assert f"--ro-bind {walls.PACKAGE} " not in text and walls.missing("sandbox") == ""
-    allowed = " ".join(walls.sandbox(["entropy"])(tmp_path)[0])
-    assert f"--ro-bind {walls.PACKAGE} " in allowed and f"--tmpfs {walls.PACKAGE / 'check'}" in allowed
-    monkeypatch.setattr(walls, "PACKAGE", Path(sys.prefix) / "lossnotes")
-    assert f"--tmpfs {Path(sys.prefix) / 'lossnotes'}" in " ".join(walls.sandbox()(tmp_path)[0])
-
-
-def test_a_wall_that_does_not_stand_is_the_checkers_fault(klass, tmp_path, monkeypatch):
-    script = tmp_path / "engine"
-    script.write_text("#!/bin/sh\necho no such image >&2\nexit 1\n")
-    script.chmod(0o755)
-    launcher = process.Fresh("container", lambda folder: ([str(script)], "/hw", lambda: None))
-    with pytest.raises(process.Broken, match="cannot start a process with torch: no such image"):
-        submission.grade([("a.py", ENTROPY.encode())], TWO, launcher, seed=1)
-    monkeypatch.setattr(process.sys, "executable", "/bin/false")
-    with pytest.raises(process.Broken, match="/bin/false cannot start a process with torch"):
-        process.Warm().connect(tmp_path, 1)
-
-
-SEES = """
-import os, socket
-def entropy(p):
-    seen = []
-    for place in (HOME, PACKAGE):
-        try:
-            seen += os.listdir(place)
-        except OSError:
-            pass
-    try:
-        socket.create_connection(("127.0.0.1", PORT), 1)
-        seen.append("network")
-    except OSError:
-        pass
-    try:
-        open(HOME + "/written", "w")
-        seen.append("written")
-    except OSError:
-        pass
-    raise ValueError(seen)
-"""
-
-
-def _sandboxes():
-    """Those that work here: a fresh interpreter always does."""
-    yield "process", process.plain
-    yield "pipes", process.plain
-    try:
-        works = subprocess.run(["bwrap", "--ro-bind", "/", "/", "--unshare-all", "true"], capture_output=True).returncode == 0
-    except OSError:
-        works = False
-    if works:
-        yield "sandbox", walls.sandbox()
-
-
-@pytest.mark.parametrize("wall, command", list(_sandboxes()), ids=lambda x: x if isinstance(x, str) else "")
-def test_a_fresh_interpreter_grades_and_a_wall_hides(wall, command, tmp_path):
-    import socket
-
-    home = Path(tmp_path, "home")
-    home.mkdir()
-    (home / "secret").write_text("x")
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        values = f"HOME, PACKAGE, PORT = {str(home)!r}, {str(walls.PACKAGE)!r}, {server.getsockname()[1]}\n"
-        launcher = process.Fresh("process", command, pipes=True) if wall == "pipes" else process.Fresh(wall, command)
-        result = submission.grade([("a.py", (values + SEES + REVERSED).encode())], TWO, launcher, seed=1)
-        launcher.close()
-    assert result["wall"] == launcher.wall and "KL reversed" in result["reports"][1]["mistakes"]
-    if wall == "sandbox":
-        assert "raised ValueError: [] in line" in result["reports"][0]["lines"][0]["found"]
-
-
-def test_python_without_fork_has_fresh_interpreters(monkeypatch):
-    asked = _command.parser().parse_args(["a.py", "--fresh"])
-    assert isinstance(_command._launcher(asked)(), process.Fresh)
-    for argv, wall in ((["a.py", "--sandbox"], "sandbox"), (["a.py", "--container", "x"], "container")):
-        assert _command._launcher(_command.parser().parse_args(argv))().wall == wall
-    assert os.fork and isinstance(_command._launcher(_command.parser().parse_args(["."]))(), process.Warm)

@@ -107,6 +107,30 @@ def test_a_pipe_that_breaks_is_a_sentence(line, said):
     connection.close()
 
 
+class Chatter:
+    """A pipe in which there is always one more line."""
+
+    def readline(self, _):
+        return b'{"id": "another"}\n'
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+def test_a_pipe_that_never_falls_silent_is_over_in_time():
+    pipe = Pipe()
+    pipe.makefile = lambda _: Chatter()
+    connection = Connection(pipe, lambda: None)
+    told = []
+    with pytest.raises(Ended, match="did not end within 0.3 seconds"):
+        connection.ask({"do": "call"}, 0.3, told=lambda message: told.append(message) if len(told) < 10**6 else 1 / 0)
+    assert told
+    connection.close()
+
+
 def test_a_pipe_that_takes_nothing_is_a_sentence():
     connection = Connection(Pipe(b""), lambda: None)
     connection.sock.sendall = lambda _: (_ for _ in ()).throw(BrokenPipeError())

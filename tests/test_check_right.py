@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from grading import graded, report_of
 from torch.distributions import Categorical
 from torch.distributions import kl_divergence as kl
 
 from lossnotes.check import check
+from lossnotes.check._grade.sheet import of_names
 
 RIGHT = []
 
@@ -109,7 +111,7 @@ def _(p):
     return torch.log(torch.tensor(float(p.shape[-1]), dtype=p.dtype)) - kl(Categorical(p), Categorical(uniform))
 
 
-@right("entropy", {"a single row"})
+@right("entropy", {"a single row", "other shapes"})
 def _(p, dim=1):
     return -torch.xlogy(p, p).sum(dim)
 
@@ -273,3 +275,32 @@ def test_users_of_numpy_are_told_that_inputs_are_tensors(fn):
 def test_what_is_drawn_is_called_so():
     report = check(lambda p: -torch.xlogy(p, p).sum(-1) + torch.rand(()), like="entropy")
     assert "drawn at random" in report.mistakes
+
+
+# --- the last dimension ----------------------------------------------------------------------------------------------------
+
+SECOND = {
+    "entropy": "def entropy(p):\n    return -torch.xlogy(p, p).sum(DIM)\n",
+    "cross_entropy_between": "def cross_entropy_between(p, q):\n    return -torch.xlogy(p, q).sum(DIM)\n",
+    "kl_divergence": "def kl_divergence(p, q):\n    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(DIM)\n",
+    "jensen_shannon_divergence": "def jensen_shannon_divergence(p, q):\n    m = (p + q) / 2\n"
+    "    return sum(torch.xlogy(x, x) - torch.xlogy(x, m) for x in (p, q)).sum(DIM) / 2\n",
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_the_second_dimension_is_not_the_last(name, warm):
+    """The sheet says the last; nobody asked for it elsewhere, so that there it is told."""
+    second, last = (f"import torch\n{SECOND[name].replace('DIM', dim)}" for dim in ("min(1, p.ndim - 1)", "-1"))
+    report = report_of(graded(warm, second, "information"), name)
+    assert not report["passed"] and 0 < report["score"] < 1
+    assert "sum over the second dim, not the last" in report["mistakes"]
+    assert report_of(graded(warm, last, "information"), name)["passed"]
+    (report,) = graded(warm, second, of_names([name]))["reports"]
+    (told,) = (line for line in report["lines"] if line["check"] == "other shapes")
+    assert report["passed"] and told["passed"] is False and told["role"] == "told"
+
+
+def test_softmax_of_the_second_dimension_is_told():
+    found = {line.check: line for line in check(lambda input: torch.softmax(input, 1), like="softmax").lines}["other shapes"]
+    assert found.passed is False and found.role == "told"

@@ -11,20 +11,25 @@ from lossnotes.check import names
 from lossnotes.check._child.limits import hide
 from lossnotes.check._class import gradebook, pages, summary
 from lossnotes.check._class.collect import SUFFIXES, collect
-from lossnotes.check._class.run import Store, run
+from lossnotes.check._class.run import Store, run, unwritten
 from lossnotes.check._grade import process, walls
 from lossnotes.check._grade.sheet import SheetError, load, of_names, shipped
 from lossnotes.check._grade.submission import TOTAL
 from lossnotes.check._report import Report
 
-# By the wall, and whether the kernel gave namespaces.
+# By the wall; whether the kernel gave namespaces; and whether it filters what is asked of it.
+_OWN = "Each submission ran in a process of its own"
+_ROOM = "with Python and its own files and nothing else: no other submission, no file of yours, no other process, no network"
+_MALICE = "Against malice, try --container."
 WALLS = {
-    ("process", True): "Each submission ran in a process of its own, without a network, other processes or this package's files. "
-    "That protects the grades; what it may read of yours, and write, only --sandbox or --container says.",
-    ("process", False): "Each submission ran in a process of its own with your rights: that protects the grades against mistakes. "
-    "This system has no namespaces for more; against malice, try --container.",
-    ("sandbox", True): "Each submission ran in bubblewrap: no network, read-only, none of your files.",
-    ("container", True): "Each submission ran in a container: no network, read-only, nobody's rights.",
+    ("process", True, True): f"{_OWN}, {_ROOM}. What it may ask of the kernel is filtered.",
+    ("process", True, False): f"{_OWN}, {_ROOM}. What it may ask of the kernel is not filtered on this machine. {_MALICE}",
+    ("process", False, True): f"{_OWN}, without a network and other programs. This system gives it no namespaces: what may be read by its "
+    f"user, it could read. {_MALICE}",
+    ("process", False, False): f"{_OWN}. This system gives it no namespaces and no filter of calls: that protects the grades against "
+    f"mistakes. {_MALICE}",
+    **dict.fromkeys((("sandbox", True, how) for how in (True, False)), "Each submission ran in bubblewrap: no network, read-only, none of your files."),
+    **dict.fromkeys((("container", True, how) for how in (True, False)), "Each submission ran in a container: no network, read-only, nobody's rights."),
 }
 
 
@@ -32,7 +37,7 @@ def parser():
     made = argparse.ArgumentParser(
         prog="python -P -m lossnotes.check",
         description="Grade homework: a file, a notebook, or a folder with one file, notebook or folder for each student.",
-        epilog="Exit status: 0 all that is expected passed, 1 it did not, 2 wrong usage, 3 the checker itself failed.",
+        epilog="Exit status: 0 all that is expected passed, 1 it did not, 2 wrong usage, 3 the checker itself failed, or a file could not be written.",
     )
     add = made.add_argument
     add("path", nargs="*", type=Path, help="a .py or .ipynb file, or a folder of submissions")
@@ -73,9 +78,11 @@ def main(argv=None):
     for path in left:
         print(f"{path} is left out: neither .py nor .ipynb", file=sys.stderr)
     hide()
-    results = _grade_all(asked, sheet, submissions)
-    _write(asked, sheet, results)
-    if any(result.get("failed") for result in results):
+    results, lost = _grade_all(asked, sheet, submissions)
+    lost += _write(asked, sheet, results)
+    for said in dict.fromkeys(lost):
+        print(f"{said}; expected a place to write to. Try another one, or make room", file=sys.stderr)
+    if lost or any(result.get("failed") for result in results):
         return 3
     return 0 if all(result["passed"] for result in results) else 1
 
@@ -112,11 +119,12 @@ def _shadows():
     return next((path.name for path in sorted(Path().glob("*.py")) if path.stem in taken), "")
 
 
-def _launcher(asked):
+def _launcher(asked, sheet=None):
     """Makes what starts the processes."""
-    allowed = list(filter(None, asked.allow.split(",")))
-    # Where the answers are, and the other submissions.
-    hidden = [path if path.is_dir() else path.parent for path in asked.path] + ([] if allowed else [walls.PACKAGE])
+    allowed = [*filter(None, asked.allow.split(",")), *(sheet.allowed if sheet else ())]
+    # The other submissions, and the checkout, where the solutions are: also where they lie among Python's own folders.
+    hidden = [path if path.is_dir() else path.parent for path in asked.path]
+    hidden += [walls.CHECKOUT] if walls.CHECKOUT else []
     if asked.container:
         return lambda: process.Fresh("container", walls.container(asked.container, allowed))
     if asked.sandbox:
@@ -129,14 +137,14 @@ def _launcher(asked):
 def _grade_all(asked, sheet, submissions):
     allowed = set(filter(None, asked.allow.split(",")))
     seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
-    store, results = Store(asked.results), []
+    store, results = Store(asked.results), []  # what cannot be kept is said at the end
     about = {"seed": seed, "allowed": allowed, "seconds": asked.seconds, "jobs": asked.jobs}
-    for result in run(submissions, sheet, _launcher(asked), store, **about):
+    for result in run(submissions, sheet, _launcher(asked, sheet), store, **about):
         results.append(result)
         if len(submissions) > 1:
             _progress(len(results), len(submissions), result)
     order = {submission.student: i for i, submission in enumerate(submissions)}
-    return sorted(results, key=lambda result: order[result["student"]])
+    return sorted(results, key=lambda result: order[result["student"]]), store.lost
 
 
 def _progress(done, of, result):
@@ -148,23 +156,30 @@ def _progress(done, of, result):
 
 
 def _write(asked, sheet, results):
-    if asked.csv:
-        gradebook.write_csv(asked.csv, results, sheet)
-    if asked.json and asked.json != "-":
-        Path(asked.json).write_text(gradebook.as_json(results), "utf-8")
-    if asked.html:
-        pages.write_pages(asked.html, results, sheet)
-    if asked.gradescope:
-        asked.gradescope.write_text(gradebook.as_json(gradebook.gradescope(results[0])), "utf-8")
+    """Everything that was asked for; gives sentences about what could not be written, which keeps nothing else from being."""
+    lost = []
+
+    def keep(path, write):
+        if path and path != "-":
+            try:
+                write(Path(path))
+            except OSError as error:
+                lost.append(unwritten(path, error))
+
+    keep(asked.csv, lambda path: gradebook.write_csv(path, results, sheet))
+    keep(asked.json, lambda path: path.write_text(gradebook.as_json(results), "utf-8"))
+    keep(asked.html, lambda path: pages.write_pages(path, results, sheet))
+    keep(asked.gradescope, lambda path: path.write_text(gradebook.as_json(gradebook.gradescope(results[0])), "utf-8"))
     if asked.json == "-":
         print(gradebook.as_json(results))
-        return
+        return lost
     if len(results) == 1:
         _print(results[0])
     else:
         print(summary.text(results, sheet))
-    said = {WALLS[result["wall"], result["alone"]] for result in results if result["wall"]}
+    said = {WALLS[result["wall"], result["alone"], result.get("filtered", False)] for result in results if result["wall"]}
     print("", *sorted(said), sep="\n")
+    return lost
 
 
 def _print(result):

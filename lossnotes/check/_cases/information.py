@@ -11,6 +11,7 @@ THREE = t([[0.5, 0.25, 0.25], [0.1, 0.6, 0.3], [0.2, 0.2, 0.6]])
 OTHER = t([[0.2, 0.3, 0.5], [0.4, 0.4, 0.2], [0.3, 0.1, 0.6]])
 MANY = distributions(5, 4)
 OTHERS = distributions(5, 4, seed=1)
+DEEP, DEEPER = distributions(2, 3, 4, seed=3), distributions(2, 3, 4, seed=4)
 SURE = t([1.0, 0.0])
 JOINT = t([[0.3, 0.2], [0.1, 0.4]])
 TABLES = distributions(2, 12, seed=2).view(2, 3, 4)
@@ -21,6 +22,7 @@ def of_one(name, reference, mistakes):
         "values": [Case((SKEW,)), Case((THREE,)), Case((MANY,))],
         "base": [Case((SKEW,), {"base": 2}), Case((MANY,), {"base": 10})],
         "dim": [Case((THREE.T.contiguous(),), {"dim": 0}), Case((MANY.T.contiguous(),), {"dim": 0})],
+        "other shapes": [Case((DEEP,))],  # where the last dimension is not the second
         "edge cases": [Case((SURE,)), Case((t([1.0]),)), Case((t([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]),))],
     }
     return Spec(name, reference, ("p",), cases, mistakes, kinds=("distribution",), simplex=(-1,))
@@ -31,6 +33,7 @@ def of_two(name, reference, mistakes, *, edge):
         "values": [Case((SKEW, HALF)), Case((HALF, t([0.9, 0.1]))), Case((THREE, OTHER)), Case((MANY, OTHERS))],
         "base": [Case((SKEW, HALF), {"base": 2}), Case((MANY, OTHERS), {"base": 10})],
         "dim": [Case((THREE.T.contiguous(), OTHER.T.contiguous()), {"dim": 0})],
+        "other shapes": [Case((DEEP, DEEPER))],
         "edge cases": [Case((t(p), t(q))) for p, q in edge],
     }
     kinds = ("distribution", "distribution")
@@ -61,24 +64,41 @@ SPECS = [
         kinds=("event",),
     ),
     of_one(
-        "entropy", information.entropy, {"values": wrong.ENTROPY, "base": BASE, "edge cases": wrong.ENTROPY_EDGE}
+        "entropy",
+        information.entropy,
+        {"values": wrong.ENTROPY, "base": BASE, "other shapes": wrong.ENTROPY_DEEP, "edge cases": wrong.ENTROPY_EDGE},
     ),
     of_two(
         "cross_entropy_between",
         information.cross_entropy_between,
-        {"values": wrong.CROSS_ENTROPY_BETWEEN, "base": BASE, "edge cases": wrong.CROSS_ENTROPY_BETWEEN_EDGE},
+        {
+            "values": wrong.CROSS_ENTROPY_BETWEEN,
+            "base": BASE,
+            "other shapes": wrong.CROSS_ENTROPY_BETWEEN_DEEP,
+            "edge cases": wrong.CROSS_ENTROPY_BETWEEN_EDGE,
+        },
         edge=[([1.0, 0.0], [0.5, 0.5]), ([1.0, 0.0], [1.0, 0.0]), ([0.5, 0.5], [1.0, 0.0])],
     ),
     of_two(
         "kl_divergence",
         information.kl_divergence,
-        {"values": wrong.KL, "base": BASE, "edge cases": wrong.KL_EDGE},
+        {
+            "values": wrong.KL,
+            "base": BASE,
+            "other shapes": wrong.KL_DEEP,
+            "edge cases": wrong.KL_EDGE,
+        },
         edge=[([1.0, 0.0], [0.5, 0.5]), ([0.5, 0.5], [0.5, 0.5]), ([1.0, 0.0], [1.0, 0.0]), ([0.5, 0.5], [1.0, 0.0])],
     ),
     of_two(
         "jensen_shannon_divergence",
         information.jensen_shannon_divergence,
-        {"values": wrong.JENSEN_SHANNON, "base": BASE, "edge cases": wrong.JENSEN_SHANNON_EDGE},
+        {
+            "values": wrong.JENSEN_SHANNON,
+            "base": BASE,
+            "other shapes": wrong.JENSEN_SHANNON_DEEP,
+            "edge cases": wrong.JENSEN_SHANNON_EDGE,
+        },
         edge=[([1.0, 0.0], [0.5, 0.5]), ([1.0, 0.0], [0.0, 1.0]), ([0.5, 0.5], [0.5, 0.5])],
     ),
     of_joint(

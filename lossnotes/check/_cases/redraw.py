@@ -5,7 +5,7 @@ import torch
 from lossnotes.check._cases.base import Case
 
 # What is also drawn anew beside the values. Not the rest: "empty batch" and the like have nothing to draw.
-ANEW = {"values", "edge cases", "extreme scores"}
+ANEW = {"values", "other shapes", "edge cases", "extreme scores"}
 
 
 def redrawn(spec, name, cases, seed):

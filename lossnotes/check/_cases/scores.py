@@ -95,6 +95,7 @@ def of_scores(name, reference, mistakes):
         "values": [Case((t([[2.0, 1.0]]),)), Case((SQUARE.args[0],)), Case((RANDOM.args[0],))],
         "dim": [Case((SQUARE.args[0],), {"dim": 0}), Case((drawn(2, 3, 4, seed=1),), {"dim": 1})],
         "temperature": [Case((t([[2.0, 1.0]]),), {"temperature": 2.0}), Case((SQUARE.args[0],), {"temperature": 0.5})],
+        "other shapes": [Case((drawn(2, 3, 4, seed=8),))],
         "edge cases": [Case((t([[3.0], [1.0]]),)), Case((t([[0.0, -math.inf]]),))],
         "extreme scores": [
             Case((t([[1000.0, 1000.0]]),)),

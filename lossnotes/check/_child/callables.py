@@ -10,15 +10,30 @@ import torch
 def code_of(fn):
     """The function with the source: a module's `forward`, a partial's function, what a decorator wraps."""
     for _ in range(20):  # a wrapper may wrap itself
-        inner = getattr(fn, "__wrapped__", None) or getattr(fn, "func", None) or getattr(fn, "_torchdynamo_orig_callable", None)
+        names = ("__wrapped__", "func", "pyfunc", "_torchdynamo_orig_callable")  # the third is NumPy's, of `vectorize`
+        inner = next(filter(None, (getattr(fn, name, None) for name in names)), None)
         if inner is None or not callable(inner):
             break
         fn = inner
     if isinstance(fn, torch.nn.Module):
-        return type(fn).forward
+        return getattr(type(fn), "forward", fn)
+    if is_function(fn):
+        return fn.__self__.forward
     if not inspect.isroutine(fn) and not isinstance(fn, type) and hasattr(type(fn), "__call__"):
         return type(fn).__call__
     return fn
+
+
+def is_function(fn):
+    """Whether it is the `apply` of a `torch.autograd.Function`."""
+    owner = getattr(fn, "__self__", None)
+    return isinstance(owner, type) and issubclass(owner, torch.autograd.Function) and getattr(fn, "__name__", "") == "apply"
+
+
+def _scripted(fn):
+    """The arguments of what TorchScript has compiled, or None."""
+    schema = getattr(fn, "schema", None) or getattr(getattr(fn, "forward", None), "schema", None)
+    return [x for x in schema.arguments if x.name != "self"] if isinstance(schema, torch._C.FunctionSchema) else None
 
 
 def signature(fn):
@@ -27,12 +42,19 @@ def signature(fn):
     None where nothing says so: of what is written in C.
     """
     try:
-        parameters = list(inspect.signature(code_of(fn) if isinstance(fn, torch.nn.Module) else fn).parameters.values())
+        if (scripted := _scripted(fn)) is not None:
+            placed = [[str(x.name), not x.has_default_value()] for x in scripted]
+            return {"placed": placed, "named": [name for name, _ in placed], "any": False}
+        inside = isinstance(fn, torch.nn.Module) or is_function(fn) or hasattr(fn, "pyfunc")
+        parameters = list(inspect.signature(code_of(fn) if inside else fn).parameters.values())
     except Exception:  # a signature may be anything, too
         return None
     placed = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if isinstance(fn, torch.nn.Module):
         placed = placed[1:]  # self
+    if is_function(fn):  # its context, where that is not set up apart; and it is called by position alone
+        placed = placed[fn.__self__.setup_context is torch.autograd.Function.setup_context :]
+        return {"placed": [[str(p.name), p.default is p.empty] for p in placed], "named": [], "any": False}
     return {
         "placed": [[str(p.name), p.default is p.empty] for p in placed],
         "named": [str(p.name) for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)],

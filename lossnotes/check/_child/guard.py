@@ -1,13 +1,16 @@
 """Library functions that would do the exercise raise, wherever in torch or SciPy they are called from.
 
-Under their own names, under those that PyTorch gives them inside, and, whatever they are called, by the kernels that they run. It
-is a rule with a fence and not a wall: a wall around Python code in one process does not exist.
+Under their own names, under those that PyTorch gives them inside, and, whatever they are called, by the kernels that they run: every
+kernel of a loss is closed, and that of a softmax where it is the exercise. Distributions compute all of it at once, and cannot be
+made. What is left is looked at when it is called, by a list of what is plain (see `plain`). It is a rule with a fence and not a
+wall: a wall around Python code in one process does not exist.
 """
 
 import contextlib
-import importlib.abc
 import importlib.util
+import re
 import sys
+import types
 import warnings
 
 import torch
@@ -19,7 +22,7 @@ OTHER_NAMES = {
     "softmax": ["_softmax", "Softmax"],
     "log_softmax": ["_log_softmax", "LogSoftmax"],
     "entropy": ["entr", "special_entr"],
-    "kl_divergence": ["kl_div", "rel_entr"],
+    "kl_divergence": ["kl_div", "rel_entr", "entropy"],
     "jensen_shannon_divergence": ["jensenshannon"],
     "mutual_information": ["mutual_info_score"],
     "cross_entropy": ["cross_entropy_loss"],
@@ -27,10 +30,13 @@ OTHER_NAMES = {
     "linear_cross_entropy": ["cross_entropy", "cross_entropy_loss"],
     "multiclass_hinge_loss": ["multi_margin_loss"],
 }
-# Kernels by the name that PyTorch's dispatcher has for them.
-_KERNELS = {"_softmax", "_log_softmax", "special_entr", "nll_loss_forward", "nll_loss2d_forward", "multi_margin_loss"}
-_KERNELS |= {"mse_loss", "binary_cross_entropy_with_logits", "logsumexp", "cross_entropy_loss"}
-_LATER = ("scipy.special", "scipy.stats", "scipy.spatial.distance", "sklearn.metrics")
+# Kernels that are ready-made answers, by the name that PyTorch's dispatcher has for them; never those of a slope alone.
+_READY = re.compile(r"(?!.*backward).*(softmax|_loss|attention|logcumsumexp|cross_entropy|kl_div)")
+# Those that are plain unless they are forbidden: another exercise may be built on them.
+_BUILT_ON = {"softmax", "_softmax", "log_softmax", "_log_softmax", "special_softmax", "special_log_softmax", "_safe_softmax"}
+_BUILT_ON |= {"cross_entropy_loss", "nll_loss", "nll_loss_nd", "nll_loss2d", "nll_loss_forward", "nll_loss2d_forward"}
+_ALSO = {"special_entr", "logsumexp"}
+_LIBRARIES = ("scipy", "sklearn")
 
 
 def all_names(forbidden):
@@ -38,22 +44,35 @@ def all_names(forbidden):
     return {other for name in forbidden for other in (name, *OTHER_NAMES.get(name, ()))}
 
 
-class Fence:
-    """Forbids the functions, by name and by kernel, until it is lifted."""
+def _kernels(names, allowed):
+    """Full names of the kernels to be closed."""
+    for full in torch._C._dispatch_get_all_op_names():
+        space, _, full = full.partition("::")
+        name = full.partition(".")[0]
+        ready = _READY.match(name) and name not in _BUILT_ON or name in names and (name in _BUILT_ON or name in _ALSO)
+        if space == "aten" and ready and name not in allowed:
+            yield full
 
-    def __init__(self, forbidden=()):
-        self.names, self.closed = all_names(forbidden), []
+
+class Fence:
+    """Forbids the functions, by name and by kernel. Only one that is to be `lifted` again keeps what stood in their places."""
+
+    def __init__(self, forbidden=(), allowed=(), lifted=False):
+        allowed = all_names(allowed)
+        self.names, self.closed = all_names(forbidden), [] if lifted else None
         for place in _places() if self.names else ():
             self.close(place)
-        for name in _LATER:
-            if name in sys.modules:
+        for name in list(sys.modules) if self.names else ():
+            if name.partition(".")[0] in _LIBRARIES:
                 self.close(sys.modules[name])
-        self.finder = _Finder(self)
+        for kind in _distributions() if "distributions" not in allowed and self.names else ():
+            self._put(kind, "__init__", refusing("torch.distributions", "__init__"))
+        self.finder = _finder(self.close if self.names else lambda module: None)
         sys.meta_path.insert(0, self.finder)
         self.kernels = torch.library.Library("aten", "IMPL")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # that a kernel is overridden
-            for name in self.names & _KERNELS:
+            for name in _kernels(self.names, allowed):
                 for key in ("CPU", "AutogradCPU"):
                     self.kernels.impl(name, refusing(f"torch.ops.aten.{name}", name), key)
 
@@ -61,24 +80,36 @@ class Fence:
         full = getattr(place, "__name__", type(place).__name__)
         for name in self.names:
             if hasattr(place, name):
-                was = vars(place).get(name, _ABSENT) if hasattr(place, "__dict__") else _ABSENT
-                with contextlib.suppress(AttributeError, TypeError):  # what is written in C may not be changed
-                    setattr(place, name, refusing(f"{full}.{name}", name))
-                    self.closed.append((place, name, was))
+                self._put(place, name, refusing(f"{full}.{name}", name))
+
+    def _put(self, place, name, refused):
+        was = vars(place).get(name, _ABSENT) if hasattr(place, "__dict__") else _ABSENT
+        with contextlib.suppress(AttributeError, TypeError):  # what is written in C may not be changed
+            setattr(place, name, refused)
+            if self.closed is not None:
+                self.closed.append((place, name, was))
 
     def lift(self):
-        """Everything as it was."""
-        for place, name, was in reversed(self.closed):
+        """Everything as it was, if it was kept."""
+        for place, name, was in reversed(self.closed or ()):
             if was is _ABSENT:
                 delattr(place, name)
             else:
                 setattr(place, name, was)
-        self.closed.clear()
+        self.closed = None
         self.kernels._destroy()
         sys.meta_path.remove(self.finder)
 
 
 _ABSENT = object()
+
+
+def _distributions():
+    """Each kind: some compute before they call what they come from."""
+    found = [torch.distributions.Distribution]
+    for kind in found:
+        found += kind.__subclasses__()
+    return dict.fromkeys(found)
 
 
 def _places():
@@ -90,26 +121,26 @@ def _places():
             yield sys.modules[name]
 
 
-class _Finder(importlib.abc.MetaPathFinder):
-    """Closes the modules that are imported later."""
+def _finder(close):
+    """Closes the modules of other libraries when they are imported. Nothing of the fence hangs on it, where others could find it."""
+    busy = set()
 
-    def __init__(self, fence):
-        self.fence, self.busy = fence, False
-
-    def find_spec(self, name, path=None, target=None):
-        if self.busy or name not in _LATER:
+    def find_spec(name, path=None, target=None):
+        if name in busy or name.partition(".")[0] not in _LIBRARIES:
             return None
-        self.busy = True
+        busy.add(name)
         try:
             spec = importlib.util.find_spec(name)
         finally:
-            self.busy = False
+            busy.discard(name)
         if spec is not None and spec.loader is not None:
-            load, fence = spec.loader.exec_module, self.fence
+            load = spec.loader.exec_module
 
             def exec_module(module):
                 load(module)
-                fence.close(module)
+                close(module)
 
             spec.loader.exec_module = exec_module
         return spec
+
+    return types.SimpleNamespace(find_spec=find_spec)

@@ -1,21 +1,23 @@
 """What a process may take, before it runs a line of a student's: on Linux all of it, elsewhere what there is.
 
-A process group of its own; limits on processor time, memory, files and processes; nothing of the environment; no other program;
-where the kernel gives them, namespaces without other processes, without a network, and without the folders that are hidden; and
-where the grader is root, nobody's rights.
+A process group of its own; limits on processor time, memory, files and processes; nothing of the environment; where the kernel gives
+them, namespaces without other processes and a network, and a root of its own (see `room`); a filter of system calls (see `calls`); and
+where the grader is root, a user that nobody else is.
 """
 
+import contextlib
 import ctypes
+import importlib
 import os
-import platform
 import signal
-import struct
 import sys
 
-NOBODY = 65534
+from . import calls
+from .room import HOME, Room
+
+NOBODY, STRANGERS = 65534, 2_000_000_000  # the first user of those that nobody is
 _NEW_PID, _NEW_NET, _NEW_IPC, _NEW_USER, _NEW_MOUNTS = 0x20000000, 0x40000000, 0x08000000, 0x10000000, 0x00020000
-_PDEATHSIG, _DUMPABLE, _SECCOMP, _NO_NEW_PRIVS, _SUBREAPER = 1, 4, 22, 38, 36
-_BIND, _RECURSIVE, _PRIVATE = 0x1000, 0x4000, 0x40000
+_PDEATHSIG, _DUMPABLE, _SUBREAPER = 1, 4, 36
 
 
 def prctl(option, value):
@@ -34,12 +36,12 @@ def adopt():
 
 
 def confine(request, keep):
-    """Shut this process in, and say whether it is alone; `keep` are the file descriptors that stay open.
+    """Shut this process in, and say how: whether it is ``alone``, and whether its calls are ``filtered``.
 
-    The request says ``folder``, where it works, ``seconds`` and ``memory``, which folders are ``hidden``, and whether it is
-    ``walled`` already.
+    `keep` are the file descriptors that stay open. The request says ``folder``, where it works, ``seconds`` and ``memory``, which
+    folders are ``hidden``, whether it may read the ``library``, and whether it is ``walled`` already.
     """
-    folder = request["folder"]
+    folder, walled = request["folder"], request.get("walled", False)
     if hasattr(os, "setsid") and os.getsid(0) != os.getpid():
         os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
@@ -50,42 +52,65 @@ def confine(request, keep):
         os.closerange(last + 1, fd)
         last = fd
     os.closerange(last + 1, 4096)
-    os.chdir(folder)
     os.environ.clear()
+    own = not walled and possible(request)
+    user = _user()
+    if own:
+        _namespaces()
+    limits = _limits(request["seconds"], request["memory"], user)
+    if own:
+        Room(folder, user, request["hidden"], request.get("library", False))
+        folder = HOME
+    for which, value in limits:
+        _limit(which, value)
+    if not walled:
+        calls.bounded()
+        _become(user, folder)
+    calls.powerless()
+    os.chdir(folder)
     os.environ.update(HOME=folder, TMPDIR=folder, PATH="/usr/bin:/bin", LANG="C.UTF-8", MPLBACKEND="Agg", OMP_NUM_THREADS="1")
     sys.path.insert(0, folder)
-    alone = request.get("walled", False) or _namespaces(request["hidden"])
-    _rlimits(request["seconds"], request["memory"])
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and not request.get("walled"):
-        os.setgroups([])
-        os.setresgid(NOBODY, NOBODY, NOBODY)
-        os.setresuid(NOBODY, NOBODY, NOBODY)
-    prctl(_NO_NEW_PRIVS, 1)
-    _no_programs()
+    importlib.invalidate_caches()
     hide()
-    return alone
+    return {"alone": walled or own, "filtered": calls.filtered()}
 
 
-def _namespaces(hidden):
-    """Alone: no other process to be seen or ended, no network; its end is the end of all it started. Where that is allowed."""
+def _user():
+    """Who it is going to be: where this is root, a user that nobody else is."""
+    if not hasattr(os, "geteuid"):
+        return None
+    return os.geteuid() or STRANGERS + os.getpid()
+
+
+def possible(request):
+    """Whether the kernel gives namespaces with a root of one's own: another process tries, as there is no way back."""
     if sys.platform != "linux":
         return False
+    if "own" not in request:
+        pid = os.fork()
+        if not pid:
+            code = 1
+            with contextlib.suppress(BaseException):
+                _namespaces()
+                Room(request["folder"], NOBODY)
+                code = 0
+            os._exit(code)
+        request["own"] = os.waitpid(pid, 0)[1] == 0
+    return request["own"]
+
+
+def _namespaces():
+    """Alone: no other process to be seen or ended, no network; its end is the end of all it started."""
     libc = ctypes.CDLL(None, use_errno=True)
     prctl(_DUMPABLE, 1)  # or the files written below belong to root
     user, group = os.geteuid(), os.getegid()
     own = _NEW_PID | _NEW_NET | _NEW_IPC | _NEW_MOUNTS
-    if user == 0:
-        if libc.unshare(own):
-            return False
-    else:
-        if libc.unshare(own | _NEW_USER):
-            return False
-        try:
-            for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-                with open(f"/proc/self/{name}", "w") as file:
-                    file.write(text)
-        except OSError:
-            os._exit(1)
+    if libc.unshare(own if user == 0 else own | _NEW_USER):
+        raise OSError(ctypes.get_errno(), "unshare")
+    if user:
+        for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+            with open(f"/proc/self/{name}", "w") as file:
+                file.write(text)
     inner = os.fork()  # the first process of the new namespace
     if inner:
         _, status = os.waitpid(inner, 0)
@@ -95,55 +120,31 @@ def _namespaces(hidden):
             os.kill(os.getpid(), -code)
         os._exit(code if code >= 0 else 1)
     prctl(_PDEATHSIG, signal.SIGKILL)
-    libc.mount(None, b"/", None, _RECURSIVE | _PRIVATE, None)
-    if user == 0:
-        _reachable(libc)
-    for place in hidden:  # an empty folder over it
-        libc.mount(b"none", place.encode(), b"tmpfs", 0, b"size=4k,mode=555")
-    return True
 
 
-def _reachable(libc):
-    """Nobody has to read Python's own folders: where they lie in a closed one, as root's home is, that is replaced by them alone."""
-    places = {os.path.realpath(place) for place in (sys.prefix, sys.base_prefix, *sys.path) if os.path.isdir(place)}
-    closed = {}
-    for place in sorted(places):
-        parts = place.split("/")
-        for i in range(2, len(parts) + 1):
-            above = "/".join(parts[:i])
-            if not os.stat(above).st_mode & 1:
-                closed.setdefault(above, []).append((place, os.open(place, os.O_PATH)))
-                break
-    for above, inside in closed.items():
-        libc.mount(b"none", above.encode(), b"tmpfs", 0, b"size=1m,mode=755")
-        for place, fd in inside:
-            os.makedirs(place, exist_ok=True)
-            libc.mount(f"/proc/self/fd/{fd}".encode(), place.encode(), None, _BIND | _RECURSIVE, None)
-            os.close(fd)
-
-
-def _no_programs():
-    """Refuse to start another program: one with a Python of its own would stand outside of the fence."""
-    calls = {"x86_64": (0xC000003E, (59, 322)), "aarch64": (0xC00000B7, (221, 281))}
-    if sys.platform != "linux" or platform.machine() not in calls:
+def _become(user, folder):
+    """Where this is root: another user, and another one for each submission, so that none can reach into a second."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
         return
-    machine, numbers = calls[platform.machine()]
-    load, equal, above, give = 0x20, 0x15, 0x35, 0x06  # the words of the kernel's filters
-    allow, refuse = 0x7FFF0000, 0x00050000 | 1
-    # Another machine's calls, and on x86 those of its other interface, are refused with the rest.
-    rules = [(load, 0, 0, 4), (equal, 0, 4, machine), (load, 0, 0, 0), (above, 2, 0, 0x40000000)]
-    rules += [(equal, 1, 0, numbers[0]), (equal, 0, 1, numbers[1]), (give, 0, 0, refuse), (give, 0, 0, allow)]
-    code = b"".join(struct.pack("HBBI", *rule) for rule in rules)
-    buffer = ctypes.create_string_buffer(code)
-    program = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(rules), ctypes.addressof(buffer)))
-    ctypes.CDLL(None).prctl(_SECCOMP, 2, program, 0, 0)
+    os.setgroups([])
+    for number in (user, NOBODY):
+        try:
+            for path in (folder, *(os.path.join(folder, name) for name in os.listdir(folder))):
+                os.chown(path, number, number)
+            os.setresgid(number, number, number)
+            os.setresuid(number, number, number)
+            return
+        except OSError:  # a container has fewer users
+            if number == NOBODY:
+                raise
 
 
-def _rlimits(seconds, memory):
+def _limits(seconds, memory, user):
+    """What is to be limited, and at which value. `user` is who it is going to be."""
     try:
         import resource
     except ImportError:  # Windows
-        return
+        return []
     limits = [
         (resource.RLIMIT_CPU, int(seconds) + 5),
         (resource.RLIMIT_FSIZE, 16 * 2**20),
@@ -153,16 +154,20 @@ def _rlimits(seconds, memory):
     if sys.platform == "linux":
         with open("/proc/self/statm") as file:
             size = int(file.read().split()[0]) * resource.getpagesize()
-        limits += [(resource.RLIMIT_AS, size + memory), (resource.RLIMIT_NPROC, _threads() + 64)]
-    for which, value in limits:
-        hard = resource.getrlimit(which)[1]
-        value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-        resource.setrlimit(which, (value, value))
+        limits += [(resource.RLIMIT_AS, size + memory), (resource.RLIMIT_NPROC, _threads(user) + 64)]
+    return limits
 
 
-def _threads():
+def _limit(which, value):
+    import resource
+
+    hard = resource.getrlimit(which)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(which, (value, value))
+
+
+def _threads(user):
     """How many threads the user has: the limit on processes counts them all."""
-    user = NOBODY if os.geteuid() == 0 else os.geteuid()
     count = 0
     for name in os.listdir("/proc"):
         if name.isdigit():

@@ -69,9 +69,19 @@ def _other_language(source):
     found = re.match(r"\s*%%(\w+)([^\n]*)\n?", source)
     if not found:
         return None
+    if found[1] in ("writefile", "file"):
+        return _written(found[2], source[found.end() :])
     rest = source[found.end() :]
     # A line for each line that is taken away, so that the numbers stay.
     return _passed("pass\n" * source[: found.end()].count("\n") + rest) if found[1] in _PYTHON else "pass\n"
+
+
+def _written(how, text):
+    """The statement that writes the cell into a file beside the submission, as ``%%writefile`` does, so that it can be imported."""
+    *options, name = how.split() or ["no name"]
+    mode = "a" if options in (["-a"], ["--append"]) else "w"
+    name = name.strip("\"'").replace("\\", "/").rpartition("/")[2]
+    return f"with open({name!r}, {mode!r}, encoding='utf-8') as _: _.write({text!r}), __import__('importlib').invalidate_caches()\n"
 
 
 _MAGIC = re.compile(r"(\s*)(?:[%!?].*|.*\?\s*|([\w\s,.]+?)=\s*[%!].*)$")

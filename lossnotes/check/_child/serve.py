@@ -5,14 +5,14 @@ from json import dumps, loads  # by their own names: a submission may change tho
 from .session import Session
 
 
-def serve(read, write, alone):
-    """Answer until there is nothing more to read. `read` and `write` are binary files; `alone` is the first thing said."""
+def serve(read, write, how):
+    """Answer until there is nothing more to read. `read` and `write` are binary files; `how` it is shut in is the first thing said."""
 
     def send(message):
         write.write(dumps(message).encode() + b"\n")
         write.flush()
 
-    send({"alone": alone})
+    send(how)
     session = Session(send)
     for line in read:
         request = loads(line)

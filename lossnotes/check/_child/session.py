@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+import contextlib
 import difflib
 import functools
 import inspect
@@ -17,6 +18,7 @@ import torch
 from . import guard, stand_in
 from .callables import code_of, is_stub, pretended, signature
 from .data import packed_result, unpack
+from .plain import FREE, OnlyPlain
 from .reading import pieces, statements
 from .words import clean, described
 
@@ -26,10 +28,12 @@ MOST = 40  # errors that are told
 class Session:
     """Answers requests: "load", "call", "pull", "device". `tell` sends what is not an answer: which statement is running."""
 
+    lifted = False  # whether the fence is to be lifted again: never in a child, which ends with it
+
     def __init__(self, tell=lambda message: None):
         self.tell, self.functions, self.files, self.calls = tell, {}, {}, 0
         self.errors, self.notes, self.last = [], [], None
-        self.fence = None
+        self.fence, self.home = None, os.getcwd()
 
     def answer(self, request):
         return getattr(self, f"_{request['do']}")(request)
@@ -46,7 +50,8 @@ class Session:
             except ValueError as error:
                 self.errors.append(f"{name}: {error}")
         forbidden = request["forbidden"] or _defined(readable) & set(names)
-        self.fence = guard.Fence(set(forbidden) - set(request["allowed"]))
+        self.allowed = guard.all_names(request["allowed"])
+        self.fence = guard.Fence(set(forbidden) - set(request["allowed"]), request["allowed"], self.lifted)
         stand_in.install(set(request["allowed"]), request["library"])
         number = 0
         for name, found in readable:
@@ -90,12 +95,15 @@ class Session:
         return number
 
     def _own(self, fn):
-        """Whether the submission made it: not what it imported."""
-        inner = code_of(fn)
-        code = getattr(inner, "__code__", None)
-        if code is not None:
-            return code.co_filename in self.files or isinstance(fn, functools.partial)
-        return not (inspect.isbuiltin(fn) or inspect.isroutine(fn) or isinstance(fn, type))
+        """Whether the submission made it: not what it imported from elsewhere. An object is made where it stands."""
+        if isinstance(fn, type) or inspect.isbuiltin(fn) or type(fn).__name__ in ("ufunc", "OpOverload", "OpOverloadPacket"):
+            return False
+        return self._ours(code_of(fn)) or not inspect.isroutine(fn) and not hasattr(fn, "__wrapped__")
+
+    def _ours(self, fn):
+        """Whether the code stands in one of the files, or in one that they have written beside them."""
+        file = getattr(getattr(fn, "__code__", None), "co_filename", "")
+        return file in self.files or os.path.dirname(file) == self.home
 
     def _near(self, missing):
         """Of what is missing: what has nearly its name, and what is defined where nobody else can call it."""
@@ -123,7 +131,8 @@ class Session:
         torch.manual_seed(self.calls)  # another seed for each call, so that what is random shows
         self.last = None
         try:
-            value = self.functions[request["name"]](*args, **options)
+            with self._rule(request["name"]):
+                value = self.functions[request["name"]](*args, **options)
         except BaseException as error:
             return {"error": described(error, self._file(request["name"])) or "an error", "kind": clean(type(error).__name__, 60)}
         changed = [i for i, x in enumerate(before) if isinstance(x, torch.Tensor) and not _same(x, args[i])]
@@ -131,6 +140,10 @@ class Session:
         if slope:
             self.last = value, [args[i] for i in request["grad"]]
         return {"value": packed_result(value), "changed": changed, "slope": slope}
+
+    def _rule(self, name):
+        """What a call may use: plain operations, unless nothing ready-made would do the exercise."""
+        return contextlib.nullcontext() if name in FREE else OnlyPlain(name, self.allowed)
 
     def _pull(self, request):
         try:

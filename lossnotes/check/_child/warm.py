@@ -35,6 +35,7 @@ def fork(control):
     limits.hide()
     preload()
     control.send(b"ready")
+    own = None
     while True:
         message, fds, *_ = socket.recv_fds(control, 65536, 1)
         if not message:
@@ -44,6 +45,8 @@ def fork(control):
             status = limits.end(request["pid"])
             control.send(json.dumps({"status": status}).encode())
             continue
+        own = limits.possible(request) if own is None else own
+        request["own"] = own
         pid = os.fork()
         if not pid:
             _work(control, fds[0], request)
@@ -54,9 +57,9 @@ def fork(control):
 def _work(control, fd, request):
     try:
         control.detach()
-        alone = limits.confine(request, [fd])
+        how = limits.confine(request, [fd])
         with socket.socket(fileno=fd) as own, own.makefile("rb") as read, own.makefile("wb") as write:
-            serve(read, write, alone)
+            serve(read, write, how)
     finally:
         os._exit(0)
 
@@ -65,9 +68,9 @@ def once(request):
     """Serve one submission on the standard input and output, and end."""
     read, write = os.dup(0), os.dup(1)
     preload()
-    alone = limits.confine(request, [read, write])
+    how = limits.confine(request, [read, write])
     with open(read, "rb") as requests, open(write, "wb") as answers:
-        serve(requests, answers, alone)
+        serve(requests, answers, how)
 
 
 def main(arguments):

@@ -11,24 +11,41 @@ class Store:
     """Results in a file of JSON lines, or nowhere."""
 
     def __init__(self, path):
-        self.path, self.known = path, {}
-        if path is not None and path.exists():
-            for line in path.read_text("utf-8").splitlines():
+        self.path, self.known, self.lost = path, {}, []
+        if path is not None:
+            for line in self._lines():
                 try:
                     result = json.loads(line)
                     self.known[result["student"], result["digest"]] = result
                 except (ValueError, KeyError, TypeError):  # the line at which it broke off
                     continue
 
+    def _lines(self):
+        try:
+            return self.path.read_text("utf-8", errors="replace").splitlines() if self.path.exists() else []
+        except OSError as error:
+            self.lost.append(unwritten(self.path, error))
+            return []
+
     def add(self, result):
-        if self.path is not None and not result.get("failed"):
+        """Where it cannot be written it is still a result: the disk may be full, or the folder gone, and the class goes on."""
+        if self.path is None or result.get("failed"):
+            return
+        try:
             with self.path.open("a", encoding="utf-8") as file:
                 file.write("\n" * self._broken() + json.dumps(result) + "\n")
+        except OSError as error:
+            self.lost.append(unwritten(self.path, error))
 
     def _broken(self):
         """Whether the file ends within a line."""
         text = self.path.read_bytes()
         return bool(text) and not text.endswith(b"\n")
+
+
+def unwritten(path, error):
+    """A sentence about a file that could not be read or written."""
+    return f"{path} could not be written ({error.strerror or type(error).__name__})"
 
 
 def run(submissions, sheet, launcher, store, *, seed, allowed, seconds, jobs):
@@ -71,4 +88,4 @@ def run(submissions, sheet, launcher, store, *, seed, allowed, seconds, jobs):
 def _failed(error):
     said = f"the checker failed: {type(error).__name__}: {error}"
     about = {"passed": False, "points": 0.0, "possible": 0.0, "exercises": {}, "worth": {}, "reports": [], "notes": []}
-    return about | {"errors": [said], "failed": True, "seed": None, "wall": "", "alone": False, "seconds": 0.0}
+    return about | {"errors": [said], "failed": True, "seed": None, "wall": "", "alone": False, "filtered": False, "seconds": 0.0}

@@ -58,8 +58,11 @@ class Connection:
             until = told(message) or until
 
     def next(self, until, seconds):
+        left = until - time.monotonic()
         try:
-            line = self.lines.get(timeout=max(until - time.monotonic(), 0.001))
+            if left <= 0:  # also where there is always one more line
+                raise queue.Empty
+            line = self.lines.get(timeout=left)
         except queue.Empty:
             raise Ended(f"did not end within {seconds:.3g} seconds") from None
         if not line:
@@ -91,25 +94,25 @@ class Warm:
     wall = "process"
 
     def __init__(self, hidden=()):
-        self.process, self.alone, self.hidden = None, False, _hideable(hidden)
+        self.process, self.alone, self.filtered, self.hidden = None, False, False, _hideable(hidden)
 
-    def connect(self, folder, seconds):
+    def connect(self, folder, seconds, library=False):
         """A child for one submission. A submission before may have ended this process: then there is another one."""
         try:
-            return self._fork(folder, seconds)
+            return self._fork(folder, seconds, library)
         except _LOST:
             self.close()
         try:
-            return self._fork(folder, seconds)
+            return self._fork(folder, seconds, library)
         except _LOST as error:
             self.close()
             raise Broken(f"{sys.executable} cannot start a process with torch ({error})") from error
 
-    def _fork(self, folder, seconds):
+    def _fork(self, folder, seconds, library):
         if self.process is None:
             self._start()
         ours, theirs = socket.socketpair()
-        request = {"do": "fork", "folder": str(folder), "seconds": seconds, "memory": MEMORY, "hidden": self.hidden}
+        request = {"do": "fork", "folder": str(folder), "seconds": seconds, "memory": MEMORY, "hidden": self.hidden, "library": library}
         with theirs:
             try:
                 socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
@@ -119,7 +122,7 @@ class Warm:
                 raise
         connection = Connection(ours, lambda: self._end(pid))
         try:
-            self.alone = _first(connection, 20)
+            self.alone, self.filtered = _first(connection, 20)
         except Ended:
             connection.close()
             raise
@@ -160,13 +163,13 @@ class Fresh:
     """
 
     def __init__(self, wall, command, hidden=(), pipes=os.name == "nt"):
-        self.wall, self.command, self.alone, self.hidden = wall, command, False, _hideable(hidden)
+        self.wall, self.command, self.alone, self.filtered, self.hidden = wall, command, False, False, _hideable(hidden)
         self.pipes = pipes  # where a socket cannot be a program's input
 
-    def connect(self, folder, seconds):
+    def connect(self, folder, seconds, library=False):
         command, inside, end = self.command(folder)
         request = {"folder": inside, "seconds": seconds, "memory": MEMORY, "hidden": self.hidden}
-        request["walled"] = self.wall != "process"
+        request |= {"library": library, "walled": self.wall != "process"}
         with tempfile.TemporaryFile() as said:
             start = self._on_pipes if self.pipes else self._on_a_socket
             process, ours = start([*command, "once", json.dumps(request)], stderr=said, env=_environment(), start_new_session=True)
@@ -182,7 +185,7 @@ class Fresh:
 
             connection = Connection(ours, close)
             try:
-                self.alone = _first(connection, START)
+                self.alone, self.filtered = _first(connection, START)
             except Ended as error:
                 connection.close()
                 said.seek(0)
@@ -225,8 +228,9 @@ class _Pipes:
 
 
 def _first(connection, seconds):
-    """What a process says before it runs anything of a student's: whether it is alone."""
-    return connection.next(time.monotonic() + seconds, seconds).get("alone") is True
+    """What a process says before it runs anything of a student's: whether it is alone, and whether its calls are filtered."""
+    said = connection.next(time.monotonic() + seconds, seconds)
+    return said.get("alone") is True, said.get("filtered") is True
 
 
 def _hideable(places):

@@ -10,6 +10,7 @@ from pathlib import Path
 from lossnotes.check._grade.process import CHILD
 
 PACKAGE = CHILD.parents[1]
+CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
 
 

@@ -46,6 +46,18 @@ ENTROPY = [
         lambda p: -(p * p.log()).sum(0) if p.ndim > 1 else None,
     ),
 ]
+LAST = "sum over the second dim, not the last"
+LAST_HINT = "A tensor may have three dimensions. Along which of them do the probabilities sum to 1?"
+
+
+def _deep(terms):
+    return [Mistake(LAST, LAST_HINT, lambda *args: terms(*args).sum(1))]
+
+
+ENTROPY_DEEP = _deep(lambda p: -(p * p.log()))
+CROSS_ENTROPY_BETWEEN_DEEP = _deep(lambda p, q: -(p * q.log()))
+KL_DEEP = _deep(lambda p, q: p * (p / q).log())
+JENSEN_SHANNON_DEEP = _deep(lambda p, q: (p * (2 * p / (p + q)).log() + q * (2 * q / (p + q)).log()) / 2)
 ENTROPY_EDGE = [
     Mistake(ZERO, ZERO_HINT, lambda p: -(p * p.log()).sum(-1)),
     *epsilons(lambda log, p: -(p * log(p)).sum(-1)),
