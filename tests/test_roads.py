@@ -413,16 +413,16 @@ INFINITE = [
 
 
 @pytest.mark.parametrize("fn, score, target, options, value, slope", INFINITE)
-def test_the_truth_of_an_infinite_score(fn, score, target, options, value, slope):
+@pytest.mark.parametrize("way", [plain, create_graph, func, vmap, forward, compiled], ids=lambda way: way.__name__)
+def test_the_truth_of_an_infinite_score(way, fn, score, target, options, value, slope):
     rows = isinstance(score, list)
     z = T([score], dtype=torch.float64)
     y = T([target]) if isinstance(target, int) else T([target], dtype=torch.float64)
     case = Case(fn, "", {"input": z}, {"target": y} | options)
-    for way in (plain, create_graph, func, vmap, forward, compiled):
-        found, slopes = way(case)
-        assert found.item() == pytest.approx(value)
-        share = 0.5 if found.ndim and found.numel() == 1 else 0.5 if not found.ndim else 1
-        torch.testing.assert_close(slopes, share * T([slope] if rows else [slope], dtype=torch.float64))
+    found, slopes = way(case)
+    assert found.item() == pytest.approx(value)
+    share = 0.5 if found.ndim and found.numel() == 1 else 0.5 if not found.ndim else 1
+    torch.testing.assert_close(slopes, share * T([slope] if rows else [slope], dtype=torch.float64))
 
 
 # --- what surrounds a call
