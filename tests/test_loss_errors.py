@@ -39,6 +39,91 @@ FITS = "expected a shape that broadcasts to that of input. Try"
 # (call, exception, the whole message)
 BAD_CALLS = [
     (
+        lambda: ln.linear_cross_entropy(Z(2, 4), Z(3, 4), RIGHT, weight=torch.ones(2)),
+        ValueError,
+        "linear_cross_entropy: weight has shape (2,) but input @ linear_weight.T has 3 classes; expected shape (3,), one weight a "
+        'class. Try (weight * linear_cross_entropy(input, linear_weight, target, reduction="none")).mean() for a weight of each '
+        "example.",
+    ),
+    (
+        lambda: ln.linear_cross_entropy(Z(2, 4), Z(3, 4), RIGHT, linear_bias=Z(3).long()),
+        TypeError,
+        "linear_cross_entropy: linear_bias has dtype torch.int64; expected floating point. Try linear_bias.float().",
+    ),
+    (
+        lambda: ln.linear_cross_entropy(Z(2, 4), Z(3, 4), RIGHT, linear_bias=Z(3).double()),
+        TypeError,
+        "linear_cross_entropy: input has dtype torch.float32 but linear_bias has torch.float64; expected one dtype. "
+        "Try linear_bias.to(input.dtype).",
+    ),
+    (
+        lambda: ln.linear_cross_entropy(Z(2, 4), Z(3, 4), RIGHT, linear_bias=Z(3, device="meta")),
+        ValueError,
+        "linear_cross_entropy: input is on cpu but linear_bias is on meta; expected one device. "
+        "Try linear_bias.to(input.device).",
+    ),
+    (
+        lambda: torch.autocast("cpu", torch.bfloat16)(ln.linear_cross_entropy)(Z(2, 4), Z(3, 4).double(), RIGHT),
+        TypeError,
+        "linear_cross_entropy: input has dtype torch.bfloat16 but linear_weight has torch.float64; expected one dtype. "
+        "Try linear_weight.to(input.dtype).",
+    ),
+    (
+        lambda: torch.autocast("cpu", torch.bfloat16)(ln.linear_cross_entropy)(
+            Z(2, 4), Z(3, 4), RIGHT, linear_bias=Z(3).double()
+        ),
+        TypeError,
+        "linear_cross_entropy: input has dtype torch.bfloat16 but linear_bias has torch.float64; expected one dtype. "
+        "Try linear_bias.to(input.dtype).",
+    ),
+    (
+        lambda: ln.linear_cross_entropy(Z(2, 4), Z(3, 4), T([1, 3]), ignore_index=None),
+        ValueError,
+        "linear_cross_entropy: target[1] is 3; expected a class from 0 to 2. Try target - 1 if the classes count from 1.",
+    ),
+    (
+        lambda: ce(Z(3, 3), T([1, 3, -100])),
+        ValueError,
+        "cross_entropy: target[1] is 3; expected a class from 0 to 2. Try target - 1 if the classes count from 1.",
+    ),
+    (
+        lambda: ce(Z(3, 1), T([0, 1, 2])),
+        ValueError,
+        "cross_entropy: target[1] is 1; expected a class from 0 to 0. Try input with 2 classes.",
+    ),
+    (
+        lambda: ce(Z(3, 1), T([0, 1, -100])),
+        ValueError,
+        "cross_entropy: target[1] is 1; expected a class from 0 to 0. "
+        "Try binary_cross_entropy_with_logits(input.squeeze(1), target.to(input.dtype)) for one score of yes or no.",
+    ),
+    (
+        lambda: ce(Z(2, 3), RIGHT, ignore_index=T(-1.0)),
+        TypeError,
+        "cross_entropy: ignore_index is a Tensor; expected an integer. Try ignore_index=int(ignore_index).",
+    ),
+    (
+        lambda: ln.information_content(T(-3.0)),
+        ValueError,
+        "information_content: p is -3; a probability lies in [0, 1]. Try torch.sigmoid(p) if this is a score.",
+    ),
+    (
+        lambda: ln.information_content(T(100.0)),
+        ValueError,
+        "information_content: p is 100; a probability lies in [0, 1]. Try p / 100 if this is a percentage.",
+    ),
+    (
+        lambda: ln.information_content(T([3, 1], dtype=torch.uint8)),
+        ValueError,
+        "information_content: p[0] is 3; a probability lies in [0, 1]. "
+        "Try p.float() / p.float().sum(dim=-1, keepdim=True) if these are counts.",
+    ),
+    (
+        lambda: ln.entropy(T([0, 0])),
+        ValueError,
+        "entropy: p sums to 0; a distribution sums to 1. Try (p + 1) / (p + 1).sum(dim=-1, keepdim=True) if these are counts.",
+    ),
+    (
         lambda: ln.distributed_mean(T(1.0), T(-1)),
         ValueError,
         "distributed_mean: count is -1; expected 0 or more. Try (target != -100).sum().",

@@ -643,6 +643,10 @@ def test_a_target_of_higher_precision_does_not_change_the_dtype(road):
     assert road(ln.hinge_loss, z, 2 * y - 1).dtype == torch.float32
     for fn in (ln.kl_divergence, ln.jensen_shannon_divergence):
         assert road(fn, p, p.flip(0)).dtype == torch.float32
+    z, t, w = torch.tensor([[1.0, -2.0]]), torch.tensor([0]), torch.tensor([1.0, 2.0], dtype=torch.float64)
+    for fn in (ln.cross_entropy, ln.softmax_focal_loss):
+        assert road(lambda z, t, w, fn=fn: fn(z, t, weight=w), z, t, w).dtype == torch.float32
+    assert road(ln.cross_entropy, z, torch.tensor([[0.25, 0.75]], dtype=torch.float64)).dtype == torch.float32
 
 
 @BOTH_ROADS
@@ -668,6 +672,13 @@ def test_few_scores_of_double_precision_keep_all_digits():
     z = torch.tensor([[12.0, 0.0, 0.0]], dtype=torch.float64)
     expected = math.log1p(2 * math.exp(-12))
     assert ln.cross_entropy(z, torch.tensor([0])).item() == pytest.approx(expected, rel=1e-15)
+
+
+@BOTH_ROADS
+@pytest.mark.parametrize("lead", [15.0, 17.0, 40.0])
+def test_a_small_loss_keeps_its_digits(lead, road):
+    z = torch.tensor([[lead, 0.0]])
+    assert road(ln.cross_entropy, z, torch.tensor([0])).item() == pytest.approx(math.log1p(math.exp(-lead)), rel=1e-6)
 
 
 @pytest.mark.parametrize("fn", [ln.cross_entropy, ln.nll_loss, ln.softmax_focal_loss], ids=lambda fn: fn.__name__)
