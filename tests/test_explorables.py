@@ -196,14 +196,15 @@ def test_three_losses(bring):
 
 
 def test_focal_loss(bring):
+    detectors = ("at the start", *focal_margins.LOSSES)
     settings = [
-        {"when": when, "alpha": alpha, "gamma": gamma}
-        for when, alpha, gamma in itertools.product(("at the start", "after training"), (0.01, 0.25, 0.5, 0.99), (0, 0.5, 2, 5))
+        {"when": when, "alpha": alpha, "gamma": gamma, "bias": bias}
+        for when, alpha, gamma, bias in itertools.product(detectors, (0.01, 0.25, 0.5, 0.99), (0, 0.5, 2, 5), (0, -1.5, 2))
     ]
-    asked = [column("windows", name) for name in ("what", "s", "n", "share")] + [signal("digits"), signal("right")]
+    asked = [column("windows", name) for name in ("what", "m", "n", "share")] + [signal("digits"), signal("right")]
     measured = focal_margins.margins()
     for setting, (what, s, n, share, digits, right) in zip(settings, bring("focal-loss").show(settings, *asked)):
-        when, alpha, gamma = setting.values()
+        when, alpha, gamma, bias = setting.values()
 
         def pull(s, is_digit):
             def loss(s):
@@ -218,7 +219,7 @@ def test_focal_loss(bring):
         same(digits, pulls[is_digit].sum() / pulls.sum())
         same(right, pulls[s > 0].sum() / pulls.sum())
         # And the windows themselves, of which the page has only a histogram.
-        found = measured[when, "digit"], measured[when, "background"]
+        found = measured[when, "digit"] + bias, measured[when, "background"] - bias
         of_digits, of_others = (pull(s, torch.full_like(s, y)).sum() for s, y in zip(found, (1, 0)))
         same(digits, of_digits / (of_digits + of_others), rtol=0, atol=0.001)
     stored = json.loads(focal_margins.FILE.read_text())
