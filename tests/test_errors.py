@@ -22,6 +22,16 @@ SUM_1 = "a distribution sums to 1. Try"
 
 # (call, exception, the whole message); (.+) stands for PyTorch's own words.
 BAD_CALLS = [
+    # One number beside a list.
+    *(
+        (
+            call,
+            ValueError,
+            f"kl_divergence: {name} is a single number; expected a distribution, at least one dimension. Try torch.stack([{name}, "
+            f"1 - {name}]) with {name} = torch.tensor({name}), if it is the probability of one of two cases.",
+        )
+        for name, call in (("p", lambda: ln.kl_divergence(0.5, [0.5, 0.5])), ("q", lambda: ln.kl_divergence([0.5, 0.5], 0.5)))
+    ),
     # Not numbers.
     (lambda: ln.entropy("abc"), TypeError, f"entropy: p is a str {NOT_TAKEN}{EQUAL_ROWS}"),
     (lambda: ln.entropy(None), TypeError, f"entropy: p is a NoneType {NOT_TAKEN}{EQUAL_ROWS}"),

@@ -5,6 +5,7 @@ import functools
 import itertools
 import math
 import random
+from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import pytest
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from hypothesis import given
 
 import lossnotes as ln
+from lossnotes import _checks, _numeric
 
 # Where naive formulas break: 1 + e^-37 is 1 in float64, e^88 and e^-104 are the ends of float32, e^1e4 is beyond all.
 LOGITS = [0] + [sign * size for size in (1, 20, 37, 88, 104, 1e4) for sign in (1, -1)]
@@ -679,6 +681,39 @@ def test_few_scores_of_double_precision_keep_all_digits():
 def test_a_small_loss_keeps_its_digits(lead, road):
     z = torch.tensor([[lead, 0.0]])
     assert road(ln.cross_entropy, z, torch.tensor([0])).item() == pytest.approx(math.log1p(math.exp(-lead)), rel=1e-6, abs=0)
+
+
+@BOTH_ROADS
+def test_an_infinite_row_leaves_the_others_alone(road):
+    z = torch.tensor([[1.0, INF, 2.0], [1.0, 2.0, 0.0], [INF, INF, 0.0]], requires_grad=True)
+    loss = road(ln.cross_entropy, z, torch.tensor([0, 0, 2]), reduction="none")
+    (slopes,) = torch.autograd.grad(loss.sum(), z)
+    finite = z.detach()[1].softmax(0)
+    assert loss[0] == INF == loss[2] and loss[1].item() == pytest.approx(-math.log(finite[0]))
+    expected = torch.stack([torch.tensor([-1.0, 1, 0]), finite - torch.tensor([1.0, 0, 0]), torch.tensor([0.5, 0.5, -1])])
+    torch.testing.assert_close(slopes, expected)
+
+
+@BOTH_ROADS
+def test_a_row_that_says_nothing_has_no_loss(road):
+    assert road(ln.cross_entropy, torch.full((1, 3), -INF), torch.tensor([1])).isnan()
+
+
+def test_scores_are_not_taken_for_log_probabilities_where_they_cannot_be_read():
+    z, target = torch.tensor([[1.0, 2.0, 0.0]]), torch.tensor([1])
+    assert torch.func.vmap(lambda x: ln.nll_loss(x, target))(z[None]) == -2
+    assert torch.func.vmap(lambda t: ln.nll_loss(z, t))(target[None]) == -2
+
+
+def test_a_count_goes_where_the_sum_is():
+    for count in (2.0, torch.tensor(2)):
+        assert _checks.as_count("mean", count, torch.device("meta")).device.type == "meta"
+
+
+def test_the_widest_numbers_of_a_device():
+    for device, widest in (("mps", "float"), ("cpu", "double"), ("cuda", "double")):
+        x = SimpleNamespace(device=torch.device(device), float=lambda: "float", double=lambda: "double")
+        assert _numeric.widest(x) == widest
 
 
 @pytest.mark.parametrize("fn", [ln.cross_entropy, ln.nll_loss, ln.softmax_focal_loss], ids=lambda fn: fn.__name__)

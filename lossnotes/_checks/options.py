@@ -101,7 +101,6 @@ def as_count(fn, count, device):
     """`count` as a tensor on `device`: a single number, 0 or more."""
     if not isinstance(count, numbers.Real | torch.Tensor) or isinstance(count, bool):
         raise TypeError(f"{fn}: count is {a(type(count).__name__)}; expected a number. Try (target != -100).sum().")
-    passed = count
     if not isinstance(count, torch.Tensor):
         # Of no default dtype, which may hold neither a large count nor a tiny one.
         exact = torch.float32 if device.type == "mps" else torch.float64
@@ -114,8 +113,7 @@ def as_count(fn, count, device):
             f"{fn}: count has shape {tuple(count.shape)}; expected a single number. Try count.sum()."
         )
     if values_can_be_read(count) and not count >= 0:
-        said = passed.item() if isinstance(passed, torch.Tensor) else passed
-        raise ValueError(f"{fn}: count is {said}; expected 0 or more. Try (target != -100).sum().")
+        raise ValueError(f"{fn}: count is {count:g}; expected 0 or more. Try (target != -100).sum().")
     return count
 
 
