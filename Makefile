@@ -3,7 +3,7 @@
 # make lab     open the notebooks in JupyterLab
 # make notebooks   execute the notebooks and store their outputs in the normal form
 # make bench       measure time and memory against other packages (ten minutes; see benchmarks/README.md)
-# make mutants     break the package in hundreds of small ways, and list the ways that no test notices (half an hour)
+# make mutants     break the package in hundreds of small ways, and list the ways that no test notices (an hour)
 # make lighthouse  what Lighthouse says of two chapters
 # make graders     the homework with nbgrader and Otter, from end to end (five minutes)
 # make lock    write requirements.txt anew from pyproject.toml
