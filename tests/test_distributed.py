@@ -113,6 +113,11 @@ BAD_CALLS = [
         "distributed_mean: count is -2; expected 0 or more. Try (target != -100).sum().",
     ),
     (
+        lambda: ln.distributed_mean(torch.tensor(1.0), torch.tensor(-2)),
+        ValueError,
+        "distributed_mean: count is -2; expected 0 or more. Try (target != -100).sum().",
+    ),
+    (
         lambda: ln.distributed_mean(torch.tensor(1.0), float("nan")),
         ValueError,
         "distributed_mean: count is nan; expected 0 or more. Try (target != -100).sum().",
