@@ -47,6 +47,7 @@ def normalise(nb):
         if cell.cell_type == "code":
             executed += 1
             cell.execution_count = executed
+            cell.outputs = joined(cell.outputs)
             for output in cell.outputs:
                 if "data" in output:
                     output.data = {k: output.data[k] for k in KEPT_OUTPUT if k in output.data}
@@ -54,6 +55,17 @@ def normalise(nb):
                 if "execution_count" in output:
                     output.execution_count = executed
     return nb
+
+
+def joined(outputs):
+    """The outputs, with what was printed in one piece: a busy machine may send it in several."""
+    kept = []
+    for output in outputs:
+        if kept and output.output_type == kept[-1].output_type == "stream" and output.name == kept[-1].name:
+            kept[-1].text += output.text
+        else:
+            kept.append(output)
+    return kept
 
 
 def text(nb):

@@ -226,3 +226,10 @@ def test_a_notebook_as_jupyter_saves_it_is_not_normal(tmp_path, change):
     saved.write_text(nbformat.writes(nb) + "\n", "utf-8")
     assert not normalise.is_normal(saved)
     assert normalise.is_normal(NOTEBOOKS[0])
+
+
+def test_what_is_printed_in_pieces_is_stored_in_one():
+    pieces = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in (("stdout", "a\n"), ("stdout", "b\n"), ("stderr", "c\n"))]
+    cell = nbformat.v4.new_code_cell("print()", outputs=pieces)
+    outputs = normalise.normalise(nbformat.v4.new_notebook(cells=[cell])).cells[0].outputs
+    assert [(output.name, output.text) for output in outputs] == [("stdout", "a\nb\n"), ("stderr", "c\n")]
