@@ -8,9 +8,28 @@ def wide(x):
     return x if x.dtype in (torch.float32, torch.float64) else x.float()
 
 
+def widest_dtype(device):
+    """float64, where a difference of nearly equal numbers has digits left; float32 on mps, which has no other."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def widest(x):
-    """`x` in float64, where a difference of nearly equal numbers has digits left; in float32 on mps, which has no other."""
-    return x.float() if x.device.type == "mps" else x.double()
+    """`x` in the widest dtype of its device."""
+    return x.to(widest_dtype(x.device))
+
+
+def zero_unless(mask, x):
+    """`x` where the mask holds, and 0 elsewhere.
+
+    Used before what would be NaN there. Put after it, ``torch.where`` would hide the NaN in the value alone: the gradient of the
+    branch not taken is 0 times NaN.
+    """
+    return torch.where(mask, x, 0)
+
+
+def one_unless(mask, x):
+    """`x` where the mask holds, and 1 elsewhere: before a logarithm or a quotient, as `zero_unless`."""
+    return torch.where(mask, x, 1)
 
 
 def softplus(x):
@@ -33,9 +52,9 @@ def times(share, loss):
     A loss that is infinite grows as its score does, times `share`; how `share` itself changes is lost beside that. The product
     rule would make 0 times inf of it.
     """
-    infinite = loss == torch.inf
+    bounded = loss != torch.inf
     endless = torch.where(share == 0, 0, share.detach() * loss)
-    return torch.where(infinite, endless, share * torch.where(infinite, 0, loss))
+    return torch.where(bounded, share * zero_unless(bounded, loss), endless)
 
 
 def class_dim(input):
@@ -58,7 +77,7 @@ def lead_of_others(z, index, dim):
         return z.sum(dim)
     right = z.gather(dim, index)
     # An infinite score has no distance to others. Then they are measured from 0, and what is left, infinite, comes last.
-    origin = torch.where(right.isinf(), 0, right)
+    origin = zero_unless(~right.isinf(), right)
     # The most negative number and not -inf, whose gradient would be NaN where there is no other class.
     ahead = (z - origin).scatter(dim, index, limits.min)
     largest = ahead.detach().amax(dim, keepdim=True)
@@ -67,15 +86,15 @@ def lead_of_others(z, index, dim):
     # The gradient of torch.logsumexp is e^(x - result), and a large result has few digits behind the point. Here it is a
     # quotient of exponentials.
     endless = ahead == torch.inf
-    exponentials = torch.where(endless, 0, ahead - largest).exp()
+    exponentials = zero_unless(~endless, ahead - largest).exp()
     lead = largest + exponentials.sum(dim, keepdim=True).log()
-    lead = lead + torch.where(endless, ahead, 0).sum(dim, keepdim=True) / endless.sum(dim, keepdim=True).clamp(min=1)
+    lead = lead + zero_unless(endless, ahead).sum(dim, keepdim=True) / endless.sum(dim, keepdim=True).clamp(min=1)
     lead = lead + (origin - right)
     return torch.where(nothing, torch.nan, lead).squeeze(dim)
 
 
 def reduce(loss, reduction, count=None):
-    """The losses, their sum, or their mean: the sum over `count`, which is their number unless given. Over nothing it is NaN."""
+    """The losses, their sum, or their mean: the sum over `count` if that is a tensor, else over their number. Over nothing it is NaN."""
     if reduction == "none":
         return loss
     if reduction == "sum":
@@ -83,4 +102,4 @@ def reduce(loss, reduction, count=None):
     if isinstance(count, torch.Tensor):
         count = count.to(loss.dtype)
         return loss.sum() / torch.where(count == 0, torch.nan, count)
-    return loss.mean() if count is None else loss.sum() / count
+    return loss.mean()

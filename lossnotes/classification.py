@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from lossnotes import _checks
-from lossnotes._numeric import class_dim, lead_of_others as lead, of_classes, reduce, softplus, times, wide
+from lossnotes._numeric import class_dim, lead_of_others as lead, of_classes, reduce, softplus, times, wide, zero_unless
 from lossnotes._roads import answers, classes, evaluate, evaluate_linear
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._tracing import is_traced, leaf_of_fx, with_whole_classes
@@ -233,7 +233,6 @@ def _cross_entropy(fn, scores, evaluate, inputs, target, weight, ignore_index, r
     """`evaluate` of cross-entropy from `inputs`, which give scores of the shape of `scores`."""
     _checks.are_options(fn, reduction=reduction, ignore_index=ignore_index, label_smoothing=label_smoothing)
     dtype, dim = wide(scores).dtype, class_dim(scores)
-    weight = weight if weight is None else weight.to(dtype)
     if target.is_floating_point():
         _checks.are_class_probabilities(fn, target, ignore_index)
         n_classes = scores.shape[dim]
@@ -243,7 +242,7 @@ def _cross_entropy(fn, scores, evaluate, inputs, target, weight, ignore_index, r
         return evaluate(surprisal_of_distributions, *inputs, y, **how, weight=weight)
 
     target = _checks.as_classes(fn, target)
-    if weight is None and label_smoothing == 0 and scores is inputs[0] and _loses_nothing_in_double(scores, target):
+    if weight is None and label_smoothing == 0 and scores is inputs[0] and _loses_nothing_in_double(scores):
         try:
             loss = F.cross_entropy(scores.double(), target, ignore_index=ignore_index, reduction=reduction)
             return loss.to(scores.dtype)
@@ -335,7 +334,6 @@ def surprisal_of_classes(z, target, share, ignore_index):
 
 def surprisal_of_distributions(z, y, weight):
     """Cross-entropy of class probabilities `y` and softmax(z), each class weighted."""
-    y = y.to(z.dtype)
     y = y if weight is None else y * of_classes(weight, z)
     return times(y, -log_softmax_of(z, class_dim(z))).sum(class_dim(z))
 
@@ -366,16 +364,16 @@ def weights_of(target, weight, ignore_index, dtype):
     # index_select and not weight[index], which asks for a value where vmap has none.
     index = _index(target, ignore_index)
     share = weight.to(dtype).index_select(0, index.flatten()).reshape(index.shape)
-    return share, torch.where(counted, share, 0).sum()
+    return share, zero_unless(counted, share).sum()
 
 
 def of_counted(loss, target, share, ignore_index):
     """Weighted losses, and 0 for targets that do not count.
 
-    ``torch.where`` and not a product: 0 times an infinite loss is NaN, and so is the gradient of a mean over nothing.
+    Put to 0 and not multiplied with it: 0 times an infinite loss is NaN, and so is the gradient of a mean over nothing.
     """
     loss = loss if share is None else times(share, loss)
-    return loss if ignore_index is None else torch.where(target == ignore_index, 0, loss)
+    return loss if ignore_index is None else zero_unless(target != ignore_index, loss)
 
 
 def lead_of_others(z, target, ignore_index):
@@ -386,21 +384,21 @@ def lead_of_others(z, target, ignore_index):
 
 def _counted(z, target, ignore_index):
     """The scores, and zeros in rows that do not count: what is infinite there would make the gradient NaN."""
-    return z if ignore_index is None else torch.where((target == ignore_index).unsqueeze(class_dim(z)), 0, z)
+    return z if ignore_index is None else zero_unless((target != ignore_index).unsqueeze(class_dim(z)), z)
 
 
 def _index(target, ignore_index):
     """Indices to gather with: ignored targets point to class 0."""
-    return target if ignore_index is None else torch.where(target == ignore_index, 0, target)
+    return target if ignore_index is None else zero_unless(target != ignore_index, target)
 
 
-def _loses_nothing_in_double(scores, target):
+def _loses_nothing_in_double(scores):
     """Whether PyTorch's own cross-entropy, computed in float64, is exact here, and the fastest way.
 
     It takes the logarithm of a probability near 1, and so has nine digits fewer than float64 where no score leads by more than
     16: as many as a narrower input can use. For few scores, what counts is how many operations Python asks for.
     """
-    if is_traced(scores, target) or not scores.is_cpu or torch.autograd.forward_ad._current_level >= 0:
+    if is_traced(scores) or not scores.is_cpu or torch.autograd.forward_ad._current_level >= 0:
         return False
     if scores.dtype == torch.float64 or not 0 < scores.numel() <= FEW:
         return False

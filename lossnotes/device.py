@@ -28,7 +28,7 @@ def default_device():
     name = os.environ.get("LOSSNOTES_DEVICE")
     if name:
         try:
-            return torch.empty(0, device=name).device
+            return torch.empty((), device=name).device
         except (RuntimeError, AssertionError, ImportError) as error:
             raise ValueError(
                 f"default_device: LOSSNOTES_DEVICE is {name!r}, which cannot be used here "

@@ -3,6 +3,7 @@
 import torch
 
 from lossnotes import _checks
+from lossnotes._numeric import widest_dtype
 from lossnotes._tracing import leaf_of_fx
 
 
@@ -57,7 +58,7 @@ def distributed_mean(total, count, *, group=None):
         )
     count = _checks.as_count(fn, count, total.device)
     # In float64, rounded once: half precision holds no large count. A copy, of one dtype on all processes: it is summed in place.
-    exact = torch.float32 if count.device.type == "mps" else torch.float64
+    exact = widest_dtype(count.device)
     count = count.to(exact, copy=True)
     processes = 1
     if torch.distributed.is_available() and torch.distributed.is_initialized():

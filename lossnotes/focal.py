@@ -5,7 +5,7 @@ import functools
 import torch
 
 from lossnotes import _checks
-from lossnotes._numeric import class_dim, log_sigmoid, softplus, times, wide
+from lossnotes._numeric import class_dim, log_sigmoid, one_unless, softplus, times, wide
 from lossnotes._roads import answers, evaluate
 from lossnotes._tracing import leaf_of_fx, with_whole_classes
 from lossnotes.classification import (
@@ -94,7 +94,7 @@ def focal_of_answers(z, y, alpha, gamma):
 def _log_wrongness(z, y):
     """log(1 - p_t). For a hard label the logarithm of a sigmoid, which never underflows; for a soft one the sum is above 0."""
     hard = (y == 0) | (y == 1)
-    soft = torch.where(hard, 1, y * torch.sigmoid(-z) + (1 - y) * torch.sigmoid(z))
+    soft = one_unless(~hard, y * torch.sigmoid(-z) + (1 - y) * torch.sigmoid(z))
     return torch.where(hard, log_sigmoid(torch.where(y == 1, -z, z)), torch.log(soft))
 
 

@@ -5,7 +5,7 @@ import math
 import torch
 
 from lossnotes import _checks
-from lossnotes._numeric import wide, widest
+from lossnotes._numeric import one_unless, wide, widest, zero_unless
 from lossnotes._roads import distributions, evaluate
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._tracing import leaf_of_fx
@@ -162,7 +162,7 @@ def cross_entropy_between(p, q, *, dim=-1, base=math.e):
 
 
 def expected_surprisal_under(x, y, dim, base):
-    return 0 - (x * _log(torch.where((x > 0) | (y > 0), y, 1), base)).sum(dim)
+    return 0 - (x * _log(one_unless((x > 0) | (y > 0), y), base)).sum(dim)
 
 
 CROSS_ENTROPY = ClosedForm(distributions.expected_surprisal_under, slopes=2)
@@ -219,7 +219,7 @@ def kl_divergence(p, q, *, dim=-1, base=math.e):
 
 def divergence(x, y, dim, base):
     terms = _times_log_ratio(widest(x), widest(y), base)  # of nearly equal distributions they cancel
-    return _not_negative(terms.sum(dim)).to(x.dtype)
+    return _not_negative(terms.sum(dim))
 
 
 DIVERGENCE = ClosedForm(distributions.divergence, slopes=2)
@@ -277,7 +277,7 @@ def divergence_from_the_middle(x, y, dim, base):
     middle = torch.where(middle > 0, middle, p + q)  # half of the smallest number is 0
     log_of_middle = _log_or_0(middle, base)
     terms = p * (_log_or_0(p, base) - log_of_middle) + q * (_log_or_0(q, base) - log_of_middle)
-    return (_near_the_middle(terms, p.detach(), q.detach(), base).sum(dim) / 2).to(x.dtype)
+    return _near_the_middle(terms, p.detach(), q.detach(), base).sum(dim) / 2
 
 
 def _near_the_middle(terms, p, q, base):
@@ -288,9 +288,9 @@ def _near_the_middle(terms, p, q, base):
     """
     both = p + q
     near = (p - q).abs() < both / 2
-    u = torch.where(near, p - q, 0) / torch.where(near, both, 1)
+    u = zero_unless(near, p - q) / one_unless(near, both)
     exact = both * (u * torch.atanh(u) + torch.log1p(-u * u) / 2) / math.log(base)
-    return terms + torch.where(near, exact - terms.detach(), 0)
+    return terms + zero_unless(near, exact - terms.detach())
 
 
 @leaf_of_fx
@@ -390,7 +390,7 @@ def mutual_information(joint, *, base=math.e):
     x = table.sum(-1, keepdim=True)
     y = table.sum(-2, keepdim=True)
     log_ratio = _log_or_0(table, base) - _log_or_0(x, base) - _log_or_0(y, base)
-    y_given_x = table / torch.where(x > 0, x, 1)  # and not p(x, y) / (p(x) p(y)), whose product can underflow
+    y_given_x = table / one_unless(x > 0, x)  # and not p(x, y) / (p(x) p(y)), whose product can underflow
     return _not_negative((table * _without_cancelling(log_ratio, y_given_x, y, base)).sum((-2, -1))).to(joint.dtype)
 
 
@@ -420,16 +420,13 @@ def _log(x, base):
 
 
 def _log_or_0(p, base):
-    """log p, and 0 where p = 0.
-
-    ``torch.where`` acts on the input of the logarithm, not on its result: a branch not taken would still send NaN back.
-    """
-    return _log(torch.where(p > 0, p, 1), base)
+    """log p, and 0 where p = 0."""
+    return _log(one_unless(p > 0, p), base)
 
 
 def _times_log_ratio(p, q, base):
     """p log(p / q), where 0 log(0 / q) = 0, and inf where q = 0 < p."""
-    log_q = _log(torch.where((p > 0) | (q > 0), q, 1), base)
+    log_q = _log(one_unless((p > 0) | (q > 0), q), base)
     return p * _without_cancelling(_log_or_0(p, base) - log_q, p, q, base)
 
 
@@ -441,9 +438,9 @@ def _without_cancelling(log_ratio, p, q, base):
     p, q, cancelled = p.detach(), q.detach(), log_ratio.detach()
     near = (p - q).abs() < q / 2
     exact = torch.log1p((p - q) / q) / math.log(base)
-    return log_ratio + torch.where(near, exact - cancelled, 0)
+    return log_ratio + zero_unless(near, exact - cancelled)
 
 
 def _not_negative(x):
     """0 where rounding has left a value just below 0. The gradient is that of `x`, as `clamp`'s would not be."""
-    return torch.where(x < 0, x - x.detach(), x)
+    return x - x.detach().clamp(max=0)

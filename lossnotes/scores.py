@@ -121,7 +121,7 @@ def log_softmax_of(z, dim, temperature=1.0, *, as_pytorch=False):
     largest, k = z.detach().max(dim, keepdim=True)
     # A temperature below what the dtype holds would be 0 there, and 0 / 0 is NaN. So is inf - inf.
     highest = math.inf if as_pytorch else limits.max
-    z = (z - largest.clamp(limits.min, highest)) / max(float(temperature), limits.tiny)
+    z = (z - largest.clamp(max=highest)) / max(float(temperature), limits.tiny)
     top = z.gather(dim, k)
     others = z.scatter(dim, k, limits.min).exp().sum(dim, keepdim=True)  # and not the other way: 0 times e^inf is NaN
     # For the largest score this is -log(1 + others), and log(exp(top) + others) would lose a small `others`.

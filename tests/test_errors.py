@@ -169,6 +169,18 @@ BAD_CALLS = [
         "torch.stack([p, 1 - p]) with p = torch.tensor(p), if it is the probability of one of two cases.",
     ),
     (
+        lambda: ln.kl_divergence(torch.tensor(0.5), HALF),
+        ValueError,
+        "kl_divergence: p is a single number; expected a distribution, at least one dimension. Try "
+        "torch.stack([p, 1 - p]) if it is the probability of one of two cases.",
+    ),
+    (
+        lambda: ln.kl_divergence(HALF, torch.tensor(0.5)),
+        ValueError,
+        "kl_divergence: q is a single number; expected a distribution, at least one dimension. Try "
+        "torch.stack([q, 1 - q]) if it is the probability of one of two cases.",
+    ),
+    (
         lambda: ln.kl_divergence(HALF, HALF, dim=1),
         ValueError,
         "kl_divergence: dim is 1 but p has shape (2,); expected a dim from -1 to 0. Try dim=-1.",
@@ -181,7 +193,7 @@ BAD_CALLS = [
     (
         lambda: ln.entropy(torch.tensor([1 + 2.4e-7, 0.0])),
         ValueError,
-        "entropy: p[0] is 1 + 2.4e-07; a probability lies in [0, 1]. Try p.clamp(0, 1) if this is rounding.",
+        "entropy: p[0] is 1+2.4e-07; a probability lies in [0, 1]. Try p.clamp(0, 1) if this is rounding.",
     ),
     (
         lambda: ln.entropy(torch.tensor([1.0, -1e-6])),
@@ -284,7 +296,7 @@ BAD_CALLS = [
     (
         lambda: ln.information_content(torch.tensor(1.00005, dtype=torch.float64)),
         ValueError,
-        f"information_content: p is 1 + 5e-05; {IN_01} p.clamp(0, 1) if this is rounding.",
+        f"information_content: p is 1+5e-05; {IN_01} p.clamp(0, 1) if this is rounding.",
     ),
     (
         lambda: ln.information_content(NAN),

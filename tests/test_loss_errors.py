@@ -211,13 +211,13 @@ BAD_CALLS = [
     (
         lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1.0, 1.0, 0.99999])),
         ValueError,
-        "hinge_loss: target[2] is 1 - 1e-05; expected -1 or +1. Try target.sign() if its sign is the "
+        "hinge_loss: target[2] is 1-1e-05; expected -1 or +1. Try target.sign() if its sign is the "
         "answer.",
     ),
     (
         lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1.0, 1.0, 1.00001])),
         ValueError,
-        "hinge_loss: target[2] is 1 + 1e-05; expected -1 or +1. Try target.sign() if its sign is the "
+        "hinge_loss: target[2] is 1+1e-05; expected -1 or +1. Try target.sign() if its sign is the "
         "answer.",
     ),
     (
@@ -440,6 +440,11 @@ BAD_CALLS = [
         f"softmax_focal_loss: target has dtype torch.float32; {INDICES} target.argmax(dim=0).",
     ),
     (lambda: ce(LOG_P, YES > 0), TypeError, f"cross_entropy: target has dtype torch.bool; {INDICES} target.long()."),
+    (
+        lambda: ce(LOG_P, ONE_HOT * (1 + 0j)),
+        TypeError,
+        f"cross_entropy: target has dtype torch.complex64; {INDICES} target.real.long().argmax(dim=1) for one-hot rows.",
+    ),
     # Class indices of a wrong shape.
     (
         lambda: ce(LOG_P, ONE_HOT),
@@ -696,6 +701,8 @@ BAD_CALLS = [
                                                                       "weight.expand_as(input)."),
     (lambda: mse(Z(3, 3), Z(3, 3), weight=torch.ones(3)), ValueError, "mse_loss: weight has shape (3,) but input has shape (3, 3); expected the same shape. Try "
                                                                       "weight.expand_as(input)."),
+    (lambda: mse(Z(3, 4, 3), Z(3, 4, 3), weight=torch.ones(3)), ValueError, "mse_loss: weight has shape (3,) but input has shape (3, 4, 3); expected the same shape. Try "
+                                                                            "weight.expand_as(input)."),
     (lambda: mse(Z(4, 3), Z(4, 3), weight=torch.ones(5)), ValueError, "mse_loss: weight has shape (5,) but input has shape (4, 3); expected the same shape. Try "
                                                                       "weight=torch.ones_like(input), with your weights for the ones."),
     (lambda: bce(Z(2, 3, 8, 8), Z(2, 3, 8, 8), pos_weight=torch.ones(3)), ValueError, "binary_cross_entropy_with_logits: pos_weight has shape (3,) but input has shape (2, 3, 8, 8); "
@@ -787,7 +794,7 @@ BAD_CALLS = [
     (
         lambda: bce(Z(2), T([0.0, 1 + 1e-5])),
         ValueError,
-        f"{BCE}: target[1] is 1 + 1e-05; {IN_01} target.clamp(0, 1) if this is rounding.",
+        f"{BCE}: target[1] is 1+1e-05; {IN_01} target.clamp(0, 1) if this is rounding.",
     ),
 ]
 

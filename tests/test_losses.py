@@ -5,7 +5,6 @@ import functools
 import itertools
 import math
 import random
-from types import SimpleNamespace
 
 import hypothesis.strategies as st
 import pytest
@@ -632,9 +631,11 @@ def test_near_distributions_have_a_divergence_of_full_accuracy(dtype, road):
 def test_jensen_shannon_of_the_smallest_number(dtype, road):
     least = torch.finfo(dtype).tiny * torch.finfo(dtype).eps
     p = torch.tensor([1.0, least], dtype=dtype, requires_grad=True)
-    value = road(ln.jensen_shannon_divergence, p, torch.tensor([1.0, 0.0], dtype=dtype))
-    (slopes,) = torch.autograd.grad(value, p)
-    assert value == 0 and slopes.isfinite().all()
+    q = torch.tensor([1.0, 0.0], dtype=dtype)
+    for pair in ((p, q), (q, p)):
+        value = road(ln.jensen_shannon_divergence, *pair)
+        (slopes,) = torch.autograd.grad(value, p)
+        assert value == 0 and slopes.isfinite().all()
 
 
 @BOTH_ROADS
@@ -711,9 +712,9 @@ def test_a_count_goes_where_the_sum_is():
 
 
 def test_the_widest_numbers_of_a_device():
-    for device, widest in (("mps", "float"), ("cpu", "double"), ("cuda", "double")):
-        x = SimpleNamespace(device=torch.device(device), float=lambda: "float", double=lambda: "double")
-        assert _numeric.widest(x) == widest
+    for device, widest in (("mps", torch.float32), ("cpu", torch.float64), ("cuda", torch.float64)):
+        assert _numeric.widest_dtype(torch.device(device)) == widest
+    assert _numeric.widest(torch.ones(2)).dtype == torch.float64
 
 
 @pytest.mark.parametrize("fn", [ln.cross_entropy, ln.nll_loss, ln.softmax_focal_loss], ids=lambda fn: fn.__name__)
@@ -730,3 +731,36 @@ def test_a_mean_of_a_step_is_rounded_once(dtype):
     for total, count in ((30000.0, 2**25), (60000.0, 3 * 10**6), (1e-5, 1e-39), (30000.0, 10**6)):
         total = torch.tensor(total, dtype=dtype)
         assert ln.distributed_mean(total, count) == (total.double() / count).to(dtype)
+
+
+@BOTH_ROADS
+def test_shares_and_weights_in_half_precision_meet_in_the_dtype_of_the_scores(road):
+    z = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    y, weight = z.flip(0).softmax(1).bfloat16(), torch.tensor([0.1, 0.7, 1 / 3]).bfloat16()
+    expected = ln.cross_entropy(z.double(), y.double(), weight.double(), reduction="none").float()
+    same(road(functools.partial(ln.cross_entropy, reduction="none"), z, y, weight), expected, 1e-6)
+    target = torch.tensor([0, 2, 1, 1])
+    for smoothing in (0.0, 0.1):
+        fn = functools.partial(ln.cross_entropy, label_smoothing=smoothing)
+        same(road(fn, z, target, weight), fn(z.double(), target, weight.double()).float(), 1e-6)
+
+
+@BOTH_ROADS
+def test_weights_of_answers_may_be_integers(road):
+    z, y = torch.tensor([0.5, -2.0]), torch.tensor([1.0, 0.0])
+    whole, floats = torch.tensor([2, 3]), torch.tensor([2.0, 3.0])
+    for name in ("weight", "pos_weight"):
+        loss = [road(functools.partial(ln.binary_cross_entropy_with_logits, **{name: w}), z, y) for w in (whole, floats)]
+        assert loss[0].dtype == torch.float32 and loss[0] == loss[1]
+
+
+def test_a_count_of_targets_keeps_its_digits_whatever_the_default_dtype():
+    z, target = torch.zeros(1003, 4), torch.arange(1003) % 4
+    target[:2] = -100  # 1001 are counted: 1000 in bfloat16
+    try:
+        torch.set_default_dtype(torch.bfloat16)
+        loss, slope = ln.cross_entropy(z, target), torch.func.grad(ln.cross_entropy)(z, target)
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert loss.item() == pytest.approx(math.log(4), rel=1e-6)
+    assert slope[2, 2].item() == pytest.approx(-0.75 / 1001, rel=1e-6, abs=0)

@@ -48,7 +48,7 @@ def is_same_shape(fn, input, target):
                     fix = f"{name}.squeeze({d})"
     elif "broadcast" in said and torch.broadcast_shapes(input.shape, target.shape) == longer[1].shape:
         fix = "target.expand_as(input) if that is meant" if longer[0] == "input" else "input.expand_as(target)"
-    elif input.ndim == target.ndim > 0 and input.shape[1:] == target.shape[1:]:
+    elif input.ndim == target.ndim and input.shape[1:] == target.shape[1:]:
         fix = f"{longer[0]}[: len({shorter[0]})] if they are in the same order"
     raise ValueError(f"{said} Try {fix}.")
 
@@ -137,7 +137,7 @@ def _as_factor(name, x, input):
     """The move that puts weights beside what they weigh: channels first of all, as PyTorch has them."""
     if x.numel() == input.numel():
         return f"{name}.reshape(input.shape)"
-    along = [d for d in (1, 0, *range(2, input.ndim)) if d < input.ndim and input.shape[d] == x.numel()]
+    along = [d for d in (1, 0, *range(input.ndim)) if d < input.ndim and input.shape[d] == x.numel()]
     if along:
         view = ", ".join(["-1", *("1" for _ in range(input.ndim - 1 - along[0]))])
         return f"{name}.view({view})" if x.ndim == 1 else f"{name}.reshape({view})"
@@ -153,7 +153,7 @@ def as_weight_of_each(fn, weight, input):
         fix = "weight=torch.ones_like(input), with your weights for the ones"
         if weight.numel() == input.numel():
             fix = "weight.reshape(input.shape)"
-        elif weight.ndim == 1 and input.ndim > 1 and weight.shape[0] == input.shape[0] != input.shape[-1]:
+        elif weight.shape == input.shape[:1] != input.shape[-1:]:
             fix = f"weight.reshape({', '.join(['-1', *('1' for _ in input.shape[1:])])}).expand_as(input)"
         elif _expands(weight, input):
             fix = "weight.expand_as(input)"

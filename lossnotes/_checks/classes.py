@@ -32,8 +32,8 @@ def is_classification(fn, input, target, weight=None, *, probabilities=False, na
         raise TypeError(f"{fn}: target has dtype {target.dtype}; expected class indices, torch.int64. Try {fix}.")
     if target.is_complex() or target.dtype == torch.bool:
         fix = "target.real.long()" if target.is_complex() else "target.long()"
-        if target.dtype == torch.bool and target.shape == input.shape:
-            fix = f"target.long().argmax(dim={dim}) for one-hot rows"
+        if target.shape == input.shape:
+            fix += f".argmax(dim={dim}) for one-hot rows"
         raise TypeError(f"{fn}: target has dtype {target.dtype}; expected class indices, torch.int64. Try {fix}.")
     if not target.is_floating_point() and target.shape != wanted:
         fix = _to_classes(input, target, wanted)
@@ -115,7 +115,7 @@ _LOG_SUM_TOLERANCE = 0.1
 
 def are_log_probabilities(fn, input, target, ignore_index):
     """The exponentials of every row sum to 1, where the target of the row counts."""
-    if not values_can_be_read(input, target):
+    if not values_can_be_read(input):
         return
     dim = 0 if input.ndim == 1 else 1
     log_p = wide(input.detach())
@@ -162,7 +162,7 @@ def _to_classes(input, target, wanted):
     one = [d for d in range(target.ndim) if target.shape[d] == 1]
     floats = target.is_floating_point()
     fix = f"target of shape {tuple(wanted)}"
-    if input.ndim > 2 and target.shape == input.shape[:-1]:
+    if target.shape == input.shape[:-1]:
         fix = "input.movedim(-1, 1)"  # classes last
     elif target.shape == input.shape:
         fix = f"target.argmax(dim={dim}) for one-hot rows"

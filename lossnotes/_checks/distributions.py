@@ -32,7 +32,7 @@ def as_floating(fn, **inputs):
         if x.is_complex() or x.dtype == torch.bool:
             raise TypeError(
                 f"{fn}: {name} has dtype {x.dtype}; expected real numbers. "
-                f"Try {name}.{'real' if x.is_complex() else 'float()'}{as_tensor_first(name, given).rstrip(',')}."
+                f"Try {name}.{'real' if x.is_complex() else 'float()'}{as_tensor_first(name, given).removesuffix(',')}."
             )
         tensors.append(x if x.is_floating_point() else x.to(torch.get_default_dtype() if like is None else like.dtype))
     return tensors
@@ -108,7 +108,7 @@ def are_probabilities(fn, name, p, dim=-1, *, given):
                 fix, what = f"1 / {name}", "if it happens once in so many times"
             elif value < 0:
                 fix, what = f"torch.sigmoid({name})", "if this is a score"
-        elif value > 1 and p.ge(0).all():
+        elif p.ge(0).all():
             fix, what = _as_shares(name, given, dim), "if these are counts"
         elif math.isnan(value):
             fix, what = f"{name}.isnan().nonzero()", "to find where NaN comes in"
@@ -132,9 +132,9 @@ def _off_one(p, dim):
     """The sums along `dim`, and which of them are not 1."""
     total = wide(p.detach()).sum(dim)
     limits = torch.finfo(p.dtype)
-    cases = p.numel() // max(1, total.numel())
-    # Tiny probabilities have no digits of their own: each is off by up to half of the smallest number.
-    rounding = cases * limits.tiny * limits.eps / 2
+    cases = math.prod(p.shape[d] for d in (dim if isinstance(dim, tuple) else (dim,)))
+    # Tiny probabilities have no digits of their own: each is off by up to the smallest number.
+    rounding = cases * limits.tiny * limits.eps
     return total, (total - 1).abs() > _SUM_TOLERANCE.get(p.dtype, 0.1) + rounding
 
 

@@ -29,7 +29,7 @@ def as_layer(fn, input, linear_weight, linear_bias):
             )
     shape = tuple(input.shape)
     if input.ndim not in (1, 2):
-        fix = "input.flatten(0, -2) and target.flatten()" if input.ndim > 2 else "input[None]"
+        fix = "input.flatten(0, -2) and target.flatten()" if input.ndim else "input[None]"
         raise ValueError(f"{fn}: input has shape {shape}; expected (H,) or (N, H). Try {fix}.")
     if linear_weight.ndim != 2 or linear_weight.shape[1] != input.shape[-1]:
         fix = f"linear_weight of shape (classes, {input.shape[-1]})"

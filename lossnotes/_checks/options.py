@@ -7,6 +7,7 @@ import torch
 
 from lossnotes._checks.answers import is_floating_tensor
 from lossnotes._checks.values import a, values_can_be_read
+from lossnotes._numeric import widest_dtype
 
 
 def are_options(fn, **options):
@@ -103,8 +104,7 @@ def as_count(fn, count, device):
         raise TypeError(f"{fn}: count is {a(type(count).__name__)}; expected a number. Try (target != -100).sum().")
     if not isinstance(count, torch.Tensor):
         # Of no default dtype, which may hold neither a large count nor a tiny one.
-        exact = torch.float32 if device.type == "mps" else torch.float64
-        count = torch.tensor(float(count), dtype=exact, device=device)
+        count = torch.tensor(float(count), dtype=widest_dtype(device), device=device)
     count = count.detach().to(device)
     if count.is_complex() or count.dtype == torch.bool:
         raise TypeError(f"{fn}: count has dtype {count.dtype}; expected a number. Try (target != -100).sum().")

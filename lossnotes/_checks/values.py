@@ -45,10 +45,10 @@ def values_can_be_read(*tensors):
 
 
 def lie_within(x, low, high):
-    """Whether all values lie in [low, high], NaN in none: one pass over memory, and no copy."""
+    """Whether all values lie in [low, high], NaN in none: one pass over memory, and no copy but of half precision."""
     if x.numel() == 0:
         return True
-    least, most = (wide(x) if x.is_floating_point() and x.itemsize == 1 else x).aminmax()  # aminmax takes no 8-bit floats
+    least, most = (wide(x) if x.is_floating_point() else x).aminmax()  # which takes no 8-bit floats
     return least.item() >= low and most.item() <= high
 
 
@@ -65,7 +65,7 @@ def first(mask):
 def shown(value):
     """Four digits, but not "1" for a value next to 1: that would be no reason to complain."""
     shown = f"{value:.4g}"
-    return f"1 + {value - 1:.2g}" if shown == "1" and value > 1 else f"1 - {1 - value:.2g}" if shown == "1" else shown
+    return f"1{value - 1:+.2g}" if shown == "1" else shown
 
 
 def a(noun):
