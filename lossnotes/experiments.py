@@ -449,7 +449,7 @@ def tune(
     """
     _checks.is_one_of("tune", "best", best, ("highest", "lowest"))
     rates, seeds = list(rates), list(seeds)
-    parts = {seed: _set_aside(data(seed=seed), share, seed) for seed in seeds}
+    parts = {seed: set_aside(data(seed=seed), share, seed) for seed in seeds}
 
     def run(lr, steps, measure):
         def validation(*, seed):
@@ -474,7 +474,7 @@ def tune(
     return Tuned(lr, steps, validation, test, models, at_edge)
 
 
-def _set_aside(data, share, seed):
+def set_aside(data, share, seed):
     """The data with a part of the training examples in place of the test part, and the data without these examples."""
     order = torch.randperm(len(data.x), generator=torch.Generator().manual_seed(seed + 1_000_003)).to(data.x.device)
     aside, rest = order[: round(share * len(order))], order[round(share * len(order)) :]

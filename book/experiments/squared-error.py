@@ -59,7 +59,7 @@ LOSSES = {
 
 def parts(seeds):
     """Train, validation and test digits of the seeds, stacked."""
-    pairs = [experiments._set_aside(experiments.digits(seed=s, device="cpu"), 0.2, s) for s in seeds]
+    pairs = [experiments.set_aside(experiments.digits(seed=s, device="cpu"), 0.2, s) for s in seeds]
     rows = [(v.x, v.y, v.x_test, v.y_test, t.x_test, t.y_test) for v, t in pairs]
     return [torch.stack(column) for column in zip(*rows)]
 
