@@ -1,8 +1,13 @@
 """Whether there are values to look at: a compiler, an exporter or a transform hands over tensors that have none."""
 
 import functools
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import torch
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _MODES = [getattr(torch._C._TorchDispatchModeKey, name) for name in ("FAKE", "PROXY", "FUNCTIONAL")]
 
@@ -25,14 +30,14 @@ def is_traced(*tensors):
     return False
 
 
-def leaf_of_fx(function):
+def leaf_of_fx(function: Callable[P, R]) -> Callable[P, R]:
     """``torch.fx.symbolic_trace`` records a call of `function`, as it records those of ``torch.nn.functional``."""
 
     @functools.wraps(function)
-    def call(*args, **kwargs):
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
         for x in (*args, *kwargs.values()):
             if isinstance(x, torch.fx.Proxy):
-                return x.tracer.create_proxy("call_function", call, args, kwargs)
+                return x.tracer.create_proxy("call_function", call, args, kwargs)  # type: ignore[return-value]
         return function(*args, **kwargs)
 
     return call

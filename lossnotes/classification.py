@@ -5,12 +5,14 @@ import math
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
 
 from lossnotes import _checks
 from lossnotes._numeric import class_dim, lead_of_others as lead, of_classes, reduce, softplus, times, wide, zero_unless
 from lossnotes._roads import answers, classes, evaluate, evaluate_linear
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._tracing import is_traced, leaf_of_fx, with_whole_classes
+from lossnotes._types import Reduction
 from lossnotes.scores import log_softmax_of
 
 # Up to so many scores PyTorch's own cross-entropy in float64 is faster than our closed form.
@@ -18,7 +20,14 @@ FEW = 1 << 12
 
 
 @leaf_of_fx
-def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean"):
+def nll_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+) -> Tensor:
     r"""Negative log-likelihood: minus the log-probability of the right class. Takes no logarithm: `input` is one already.
 
     .. math:: \ell_n = -w_{t_n} \log p_{n, t_n}, \qquad \text{mean} = \frac{\sum_n \ell_n}{\sum_n w_{t_n}}
@@ -68,17 +77,25 @@ def nll_loss(input, target, weight=None, *, ignore_index=-100, reduction="mean")
     _checks.are_options(fn, reduction=reduction, ignore_index=ignore_index)
     _checks.is_classification(fn, input, target, weight)
     target = _checks.as_classes(fn, target)
-    ignore_index = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
-    _checks.are_log_probabilities(fn, input, target, ignore_index)
+    ignored = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
+    _checks.are_log_probabilities(fn, input, target, ignored)
     dim = class_dim(input)
     input = with_whole_classes(input, dim)
-    share, count = weights_of(target, weight, ignore_index, wide(input).dtype)
-    loss = -wide(input).gather(dim, _index(target, ignore_index).unsqueeze(dim)).squeeze(dim)
-    return reduce(of_counted(loss, target, share, ignore_index), reduction, count).to(input.dtype)
+    share, count = weights_of(target, weight, ignored, wide(input).dtype)
+    loss = -wide(input).gather(dim, _index(target, ignored).unsqueeze(dim)).squeeze(dim)
+    return reduce(of_counted(loss, target, share, ignored), reduction, count).to(input.dtype)
 
 
 @leaf_of_fx
-def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+def cross_entropy(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
+) -> Tensor:
     r"""Cross-entropy of the true classes and the softmax of the scores: `log_softmax`, then `nll_loss`.
 
     .. math:: \ell_n = -w_{t_n} \log \mathrm{softmax}(z_n)_{t_n}
@@ -145,16 +162,16 @@ def cross_entropy(input, target, weight=None, *, ignore_index=-100, reduction="m
 
 @leaf_of_fx
 def linear_cross_entropy(
-    input,
-    linear_weight,
-    target,
+    input: Tensor,
+    linear_weight: Tensor,
+    target: Tensor,
     *,
-    linear_bias=None,
-    weight=None,
-    reduction="mean",
-    ignore_index=-100,
-    label_smoothing=0.0,
-):
+    linear_bias: Tensor | None = None,
+    weight: Tensor | None = None,
+    reduction: Reduction = "mean",
+    ignore_index: int | None = -100,
+    label_smoothing: float = 0.0,
+) -> Tensor:
     r"""Cross-entropy of the scores of a linear layer, which are never held whole.
 
     .. math:: \ell_n = \mathrm{CE}(W x_n + b, t_n)
@@ -258,7 +275,14 @@ def _cross_entropy(fn, scores, evaluate, inputs, target, weight, ignore_index, r
 
 
 @leaf_of_fx
-def binary_cross_entropy_with_logits(input, target, weight=None, *, pos_weight=None, reduction="mean"):
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    pos_weight: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
     r"""Cross-entropy of yes/no answers and the sigmoid of the scores, exact for confident scores on either side.
 
     .. math:: \ell = w \big( \omega \, y \log (1 + e^{-z}) + (1 - y) \log (1 + e^{z}) \big)

@@ -5,7 +5,7 @@ import os
 import torch
 
 
-def default_device():
+def default_device() -> torch.device:
     """The best device at hand: cuda, then mps, then cpu.
 
     The environment variable ``LOSSNOTES_DEVICE`` overrides the choice.

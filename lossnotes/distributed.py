@@ -1,6 +1,7 @@
 """The mean over a step that is taken in parts: micro-batches one after the other, or processes side by side."""
 
 import torch
+from torch import Tensor
 
 from lossnotes import _checks
 from lossnotes._numeric import widest_dtype
@@ -8,7 +9,7 @@ from lossnotes._tracing import leaf_of_fx
 
 
 @leaf_of_fx
-def distributed_mean(total, count, *, group=None):
+def distributed_mean(total: Tensor, count: float | Tensor, *, group: "torch.distributed.ProcessGroup | None" = None) -> Tensor:
     r"""Mean loss of a whole step, from the sum of the losses of one part of it.
 
     .. math:: L = \frac{\text{total} \cdot \text{processes}}{\sum_\text{processes} \text{count}}
@@ -56,12 +57,12 @@ def distributed_mean(total, count, *, group=None):
         raise ValueError(
             f"{fn}: total has shape {tuple(total.shape)}; expected a single number. Try total.sum(), or reduction=\"sum\"."
         )
-    count = _checks.as_count(fn, count, total.device)
+    counted = _checks.as_count(fn, count, total.device)
     # In float64, rounded once: half precision holds no large count. A copy, of one dtype on all processes: it is summed in place.
-    exact = widest_dtype(count.device)
-    count = count.to(exact, copy=True)
+    exact = widest_dtype(counted.device)
+    counted = counted.to(exact, copy=True)
     processes = 1
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         processes = torch.distributed.get_world_size(group)
-        torch.distributed.all_reduce(count, group=group)
-    return (total.to(exact) * processes / count).to(total.dtype)
+        torch.distributed.all_reduce(counted, group=group)
+    return (total.to(exact) * processes / counted).to(total.dtype)

@@ -4,19 +4,22 @@ import functools
 import json
 import re
 from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
+from torch import Tensor
 
 from lossnotes import _checks
+from lossnotes._types import ArrayLike
 from lossnotes.device import default_device
 
 _ALPHABETS = {"en": ("a", "z"), "zh": ("\u4e00", "\u9fff")}
 
 
-def symbol_frequencies(language, *, device=None):
+def symbol_frequencies(language: Literal["en", "zh"], *, device: torch.device | str | None = None) -> tuple[list[str], Tensor]:
     """How often each written symbol occurs in a language: the letters a–z of English, the characters of Chinese.
 
     Counted over the words of ``wordfreq``, each word as often as it occurs in books, news, subtitles and on the web. Spaces,
@@ -54,7 +57,7 @@ def symbol_frequencies(language, *, device=None):
     """
     _checks.is_one_of("symbol_frequencies", "language", language, _ALPHABETS)
     low, high = _ALPHABETS[language]
-    counts = Counter()
+    counts: Counter[Any] = Counter()
     for word, frequency in _words(language).items():
         for symbol in word:
             if low <= symbol <= high:
@@ -64,7 +67,7 @@ def symbol_frequencies(language, *, device=None):
     return symbols, (p / p.sum()).float().to(default_device() if device is None else device)
 
 
-def letter_pairs(*, device=None):
+def letter_pairs(*, device: torch.device | str | None = None) -> tuple[list[str], Tensor]:
     """How often an English letter follows another inside a word.
 
     Counted as in `symbol_frequencies`. A pair broken by an apostrophe or by the end of a word is not a pair.
@@ -93,7 +96,7 @@ def letter_pairs(*, device=None):
     Speer, R., rspeer/wordfreq: v3.0, 2022.
     """
     letters = list("abcdefghijklmnopqrstuvwxyz")
-    counts = Counter()
+    counts: Counter[Any] = Counter()
     for word, frequency in _words("en").items():
         for pair in zip(word, word[1:]):
             counts[pair] += frequency
@@ -117,7 +120,7 @@ class Data(NamedTuple):
     y_test: torch.Tensor  #: Their targets.
 
 
-def digits(*, seed=0, device=None):
+def digits(*, seed: int = 0, device: torch.device | str | None = None) -> Data:
     """1797 handwritten digits, 8 × 8 pixels: scikit-learn's, a fifth of them held out.
 
     Parameters
@@ -151,7 +154,7 @@ def digits(*, seed=0, device=None):
     return _split(torch.from_numpy(x) / 16, torch.from_numpy(y), seed, device)
 
 
-def diabetes(*, seed=0, device=None):
+def diabetes(*, seed: int = 0, device: torch.device | str | None = None) -> Data:
     """442 patients, ten measurements each, and how far their diabetes went on in a year: scikit-learn's, a fifth held out.
 
     Parameters
@@ -186,7 +189,7 @@ def diabetes(*, seed=0, device=None):
     return _split((x - x.mean(0)) / x.std(0), torch.from_numpy(y), seed, device)
 
 
-def canvases(*, seed=0, device=None):
+def canvases(*, seed: int = 0, device: torch.device | str | None = None) -> Data:
     """A dense detector's data: canvases with one digit each somewhere among pieces of others, 1023 windows of background to it.
 
     Each canvas has 39 × 39 pixels, so 32 × 32 windows of 8 × 8, of which exactly one holds the digit. The clutter is eight
@@ -254,7 +257,7 @@ def _to_device(t, device):
     return t.to(device, torch.float32 if t.is_floating_point() and device.type == "mps" else t.dtype)
 
 
-def prose():
+def prose() -> dict[str, str]:
     """English text: the fourteen descriptions that scikit-learn ships with its data sets.
 
     Returns
@@ -283,11 +286,23 @@ class Runs(NamedTuple):
     """What `train` saw."""
 
     step: torch.Tensor  #: After which steps was measured, shape (K,).
-    curves: dict  #: For each name what was measured, a float64 tensor of shape (runs, K), on the CPU.
-    models: list  #: The trained models, one a run.
+    curves: dict[str, Tensor]  #: For each name what was measured, a float64 tensor of shape (runs, K), on the CPU.
+    models: list[torch.nn.Module]  #: The trained models, one a run.
 
 
-def train(model, loss, data, *, seeds=range(5), steps=300, batch=64, lr=0.1, optimizer=torch.optim.SGD, measure=None, every=20):
+def train(
+    model: Callable[[], torch.nn.Module],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    data: Callable[..., Data],
+    *,
+    seeds: Iterable[int] = range(5),
+    steps: int = 300,
+    batch: int = 64,
+    lr: float = 0.1,
+    optimizer: Callable[..., torch.optim.Optimizer] = torch.optim.SGD,
+    measure: Callable[[torch.nn.Module, Data], dict[str, float]] | None = None,
+    every: int = 20,
+) -> Runs:
     """Train the same model once for each seed, and measure it on the way.
 
     Parameters
@@ -348,7 +363,7 @@ def train(model, loss, data, *, seeds=range(5), steps=300, batch=64, lr=0.1, opt
     return Runs(torch.arange(0, steps + 1, every) if measure is not None else torch.arange(0), values, models)
 
 
-def accuracy(model, data):
+def accuracy(model: torch.nn.Module, data: Data) -> dict[str, float]:
     """Share of the test examples whose largest score is that of the right class, for `train` to measure.
 
     Parameters
@@ -380,26 +395,26 @@ class Tuned(NamedTuple):
     lr: float  #: The learning rate.
     steps: int  #: After how many steps the training was stopped.
     validation: torch.Tensor  #: Means over the runs that both were chosen by, for each rate and each step, (rates, K).
-    test: dict  #: For each name what was measured on the test part, a float64 tensor of shape (runs,), on the CPU.
-    models: list  #: The models, one a run.
+    test: dict[str, Tensor]  #: For each name what was measured on the test part, a float64 tensor of shape (runs,), on the CPU.
+    models: list[torch.nn.Module]  #: The models, one a run.
     at_edge: bool  #: The rate is the smallest or the largest of several, so that a better one may lie beyond.
 
 
 def tune(
-    model,
-    loss,
-    data,
+    model: Callable[[], torch.nn.Module],
+    loss: Callable[[Tensor, Tensor], Tensor],
+    data: Callable[..., Data],
     *,
-    rates,
-    measure=accuracy,
-    by=None,
-    best="highest",
-    seeds=range(20),
-    steps=300,
-    every=20,
-    share=0.2,
-    **settings,
-):
+    rates: Sequence[float],
+    measure: Callable[[torch.nn.Module, Data], dict[str, float]] = accuracy,
+    by: str | None = None,
+    best: Literal["highest", "lowest"] = "highest",
+    seeds: Iterable[int] = range(20),
+    steps: int = 300,
+    every: int = 20,
+    share: float = 0.2,
+    **settings: Any,
+) -> Tuned:
     """Train with the learning rate and the number of steps that suit this loss, and measure the result on the test part once.
 
     Each run sets a part of its training examples aside, for validation. Every rate is tried on all runs and measured there
@@ -474,7 +489,7 @@ def tune(
     return Tuned(lr, steps, validation, test, models, at_edge)
 
 
-def set_aside(data, share, seed):
+def set_aside(data: Data, share: float, seed: int) -> tuple[Data, Data]:
     """The data with a part of the training examples in place of the test part, and the data without these examples."""
     order = torch.randperm(len(data.x), generator=torch.Generator().manual_seed(seed + 1_000_003)).to(data.x.device)
     aside, rest = order[: round(share * len(order))], order[round(share * len(order)) :]
@@ -490,15 +505,15 @@ class Gap(NamedTuple):
     pairs: int  #: How many pairs.
 
     @property
-    def is_tie(self):
+    def is_tie(self) -> bool:
         """Whether the mean is less than two standard errors from 0."""
         return abs(self.mean) <= 2 * self.error
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.mean:+.4f} ± {self.error:.4f} ({self.pairs} pairs)"
 
 
-def gap(a, b):
+def gap(a: ArrayLike, b: ArrayLike) -> Gap:
     r"""The paired difference of two measurements, with its standard error.
 
     With :math:`d_n = a_n - b_n` for the runs of the same seed, the mean :math:`\bar d` and its standard error
@@ -539,7 +554,7 @@ def gap(a, b):
 STORED = Path(__file__).with_name("stored")
 
 
-def store(name, *, recipe, seeds, results):
+def store(name: str, *, recipe: dict[str, Any], seeds: Iterable[int], results: dict[str, Any]) -> None:
     """Keep what a long experiment found, for a chapter to draw. The scripts in ``book/experiments`` call this.
 
     Parameters
@@ -558,7 +573,7 @@ def store(name, *, recipe, seeds, results):
     (STORED / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 
-def stored(name):
+def stored(name: str) -> dict[str, Any]:
     """What a long experiment found: its recipe, its seeds, and the results as `store` got them, lists as float64 tensors.
 
     Parameters

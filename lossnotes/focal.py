@@ -3,11 +3,13 @@
 import functools
 
 import torch
+from torch import Tensor
 
 from lossnotes import _checks
 from lossnotes._numeric import class_dim, log_sigmoid, one_unless, softplus, times, wide
 from lossnotes._roads import answers, evaluate
 from lossnotes._tracing import leaf_of_fx, with_whole_classes
+from lossnotes._types import Reduction
 from lossnotes.classification import (
     OF_ANSWERS,
     OF_CLASSES,
@@ -20,7 +22,14 @@ from lossnotes.classification import (
 
 
 @leaf_of_fx
-def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"):
+def sigmoid_focal_loss(
+    input: Tensor,
+    target: Tensor,
+    *,
+    alpha: float | None = None,
+    gamma: float = 2.0,
+    reduction: Reduction = "mean",
+) -> Tensor:
     r"""Focal loss of yes/no answers: cross-entropy times how wrong the answer was, to a power.
 
     .. math:: \ell = \alpha_t \, (1 - p_t)^\gamma \, \mathrm{BCE}(z, y), \qquad
@@ -75,10 +84,10 @@ def sigmoid_focal_loss(input, target, *, alpha=None, gamma=2.0, reduction="mean"
     fn = "sigmoid_focal_loss"
     _checks.are_options(fn, reduction=reduction, alpha=alpha, gamma=gamma)
     _checks.is_floating_pair(fn, input, target)
-    how = {"reduction": reduction, "check": functools.partial(_checks.are_answers, fn, target)}
+    check = functools.partial(_checks.are_answers, fn, target)
     # A power below 1 has an infinite slope at 0, and only the formula itself avoids that.
     compiled = None if 0 < gamma < 1 else answers.focal_for_a_compiler
-    how |= {"closed_form": OF_ANSWERS, "compiled": compiled}
+    how = dict(closed_form=OF_ANSWERS, compiled=compiled, reduction=reduction, check=check)
     return evaluate(focal_of_answers, input, target, **how, alpha=alpha, gamma=gamma)
 
 
@@ -99,7 +108,15 @@ def _log_wrongness(z, y):
 
 
 @leaf_of_fx
-def softmax_focal_loss(input, target, weight=None, *, gamma=2.0, ignore_index=-100, reduction="mean"):
+def softmax_focal_loss(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    gamma: float = 2.0,
+    ignore_index: int = -100,
+    reduction: Reduction = "mean",
+) -> Tensor:
     r"""Focal loss of classes: cross-entropy times how improbable the right class seemed, to a power.
 
     .. math:: \ell_n = w_{t_n} \, (1 - p_{n,t_n})^\gamma \, (-\log p_{n,t_n}), \qquad p_n = \mathrm{softmax}(z_n)
@@ -152,11 +169,11 @@ def softmax_focal_loss(input, target, weight=None, *, gamma=2.0, ignore_index=-1
     _checks.are_options(fn, reduction=reduction, gamma=gamma, ignore_index=ignore_index)
     _checks.is_classification(fn, input, target, weight)
     target = _checks.as_classes(fn, target)
-    ignore_index = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
+    ignored = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
     input = with_whole_classes(input, class_dim(input))
-    share, count = weights_of(target, weight, ignore_index, wide(input).dtype)
+    share, count = weights_of(target, weight, ignored, wide(input).dtype)
     how = {"reduction": reduction, "along": class_dim(input), "count": count, "closed_form": OF_CLASSES}
-    return evaluate(focal_of_classes, input, target, share, **how, ignore_index=ignore_index, gamma=gamma)
+    return evaluate(focal_of_classes, input, target, share, **how, ignore_index=ignored, gamma=gamma)
 
 
 def focal_of_classes(z, target, share, ignore_index, gamma):

@@ -3,16 +3,18 @@
 import functools
 
 import torch
+from torch import Tensor
 
 from lossnotes import _checks
 from lossnotes._numeric import class_dim
 from lossnotes._roads import answers, evaluate
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._tracing import leaf_of_fx, with_whole_classes
+from lossnotes._types import Reduction
 
 
 @leaf_of_fx
-def hinge_loss(input, target, *, margin=1.0, reduction="mean"):
+def hinge_loss(input: Tensor, target: Tensor, *, margin: float = 1.0, reduction: Reduction = "mean") -> Tensor:
     r"""Hinge loss of a yes/no answer.
 
     .. math:: \ell = \max(0, m - y z)
@@ -70,7 +72,7 @@ HINGE = ClosedForm(answers.hinge)
 
 
 @leaf_of_fx
-def multiclass_hinge_loss(input, target, *, margin=1.0, reduction="mean"):
+def multiclass_hinge_loss(input: Tensor, target: Tensor, *, margin: float = 1.0, reduction: Reduction = "mean") -> Tensor:
     r"""Hinge loss of Crammer and Singer: the right class should lead the best of the others by a margin.
 
     .. math:: \ell_n = \max\big(0, m + \max_{j \ne t_n} z_{n,j} - z_{n,t_n}\big)

@@ -1,18 +1,22 @@
 """How much a message tells: information content, entropy, and the divergences between distributions."""
 
+from __future__ import annotations
+
 import math
 
 import torch
+from torch import Tensor
 
 from lossnotes import _checks
 from lossnotes._numeric import one_unless, wide, widest, zero_unless
 from lossnotes._roads import distributions, evaluate
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._tracing import leaf_of_fx
+from lossnotes._types import ArrayLike
 
 
 @leaf_of_fx
-def information_content(p, *, base=math.e):
+def information_content(p: ArrayLike, *, base: float = math.e) -> Tensor:
     r"""Information content (surprisal) of an event of probability `p`, elementwise.
 
     .. math:: I(p) = -\log p
@@ -51,15 +55,14 @@ def information_content(p, *, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/information-content`.
     """
     fn = "information_content"
-    given = p
-    (p,) = _checks.as_floating(fn, p=p)
+    (x,) = _checks.as_floating(fn, p=p)
     _checks.is_number_above(fn, "base", base, 1)
-    _checks.are_probabilities(fn, "p", p, dim=None, given=given)
-    return (0 - _log(wide(p), base)).to(p.dtype)  # 0 - x and not -x, so that certainty prints as 0, not as -0
+    _checks.are_probabilities(fn, "p", x, dim=None, given=p)
+    return (0 - _log(wide(x), base)).to(x.dtype)  # 0 - x and not -x, so that certainty prints as 0, not as -0
 
 
 @leaf_of_fx
-def entropy(p, *, dim=-1, base=math.e):
+def entropy(p: ArrayLike, *, dim: int = -1, base: float = math.e) -> Tensor:
     r"""Entropy of a distribution: its expected information content.
 
     .. math:: H(p) = -\sum_i p_i \log p_i
@@ -115,7 +118,7 @@ ENTROPY = ClosedForm(distributions.expected_surprisal)
 
 
 @leaf_of_fx
-def cross_entropy_between(p, q, *, dim=-1, base=math.e):
+def cross_entropy_between(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base: float = math.e) -> Tensor:
     r"""Cross-entropy of two distributions: the expected information content under `q` of what happens as `p` says.
 
     .. math:: H(p, q) = -\sum_i p_i \log q_i = H(p) + D(p \,\|\, q)
@@ -169,7 +172,7 @@ CROSS_ENTROPY = ClosedForm(distributions.expected_surprisal_under, slopes=2)
 
 
 @leaf_of_fx
-def kl_divergence(p, q, *, dim=-1, base=math.e):
+def kl_divergence(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base: float = math.e) -> Tensor:
     r"""Kullback–Leibler divergence D(p ‖ q): what it costs to believe `q` where `p` is true.
 
     .. math:: D(p \,\|\, q) = \sum_i p_i \log \frac{p_i}{q_i}
@@ -226,7 +229,7 @@ DIVERGENCE = ClosedForm(distributions.divergence, slopes=2)
 
 
 @leaf_of_fx
-def jensen_shannon_divergence(p, q, *, dim=-1, base=math.e):
+def jensen_shannon_divergence(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base: float = math.e) -> Tensor:
     r"""Jensen–Shannon divergence: how far `p` and `q` lie from the distribution half-way between them.
 
     .. math:: \mathrm{JS}(p, q) = \tfrac12 D(p \,\|\, m) + \tfrac12 D(q \,\|\, m), \qquad m = \tfrac12 (p + q)
@@ -294,7 +297,7 @@ def _near_the_middle(terms, p, q, base):
 
 
 @leaf_of_fx
-def conditional_entropy(joint, *, base=math.e):
+def conditional_entropy(joint: ArrayLike, *, base: float = math.e) -> Tensor:
     r"""Conditional entropy H(Y|X): what is still open about y once x is known.
 
     .. math:: H(Y \mid X) = -\sum_{x, y} p(x, y) \log p(y \mid x) = H(X, Y) - H(X)
@@ -333,17 +336,16 @@ def conditional_entropy(joint, *, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     fn = "conditional_entropy"
-    given = joint
-    (joint,) = _checks.as_floating(fn, joint=joint)
+    (given,) = _checks.as_floating(fn, joint=joint)
     _checks.is_number_above(fn, "base", base, 1)
-    _checks.is_joint(fn, joint, given)
-    table = wide(joint)
+    _checks.is_joint(fn, given, joint)
+    table = wide(given)
     x = table.sum(-1, keepdim=True)
-    return (0 - _times_log_ratio(table, x, base).sum((-2, -1))).to(joint.dtype)
+    return (0 - _times_log_ratio(table, x, base).sum((-2, -1))).to(given.dtype)
 
 
 @leaf_of_fx
-def mutual_information(joint, *, base=math.e):
+def mutual_information(joint: ArrayLike, *, base: float = math.e) -> Tensor:
     r"""Mutual information I(X;Y): what knowing x tells about y, and y about x.
 
     .. math:: I(X; Y) = \sum_x p(x) \, D\big(p(\cdot \mid x) \,\|\, p(y)\big) = H(Y) - H(Y \mid X)
@@ -382,16 +384,15 @@ def mutual_information(joint, *, base=math.e):
     Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
     """
     fn = "mutual_information"
-    given = joint
-    (joint,) = _checks.as_floating(fn, joint=joint)
+    (given,) = _checks.as_floating(fn, joint=joint)
     _checks.is_number_above(fn, "base", base, 1)
-    _checks.is_joint(fn, joint, given)
-    table = widest(joint)  # nearly independent, the terms cancel
+    _checks.is_joint(fn, given, joint)
+    table = widest(given)  # nearly independent, the terms cancel
     x = table.sum(-1, keepdim=True)
     y = table.sum(-2, keepdim=True)
     log_ratio = _log_or_0(table, base) - _log_or_0(x, base) - _log_or_0(y, base)
     y_given_x = table / one_unless(x > 0, x)  # and not p(x, y) / (p(x) p(y)), whose product can underflow
-    return _not_negative((table * _without_cancelling(log_ratio, y_given_x, y, base)).sum((-2, -1))).to(joint.dtype)
+    return _not_negative((table * _without_cancelling(log_ratio, y_given_x, y, base)).sum((-2, -1))).to(given.dtype)
 
 
 def _distributions(fn, dim, base, **inputs):

@@ -1,8 +1,10 @@
 """The losses as modules. Each holds the options of its function and calls it."""
 
 import torch
+from torch import Tensor
 
 from lossnotes import _checks, classification, focal, hinge, regression
+from lossnotes._types import Reduction
 
 
 class _Loss(torch.nn.Module):
@@ -25,7 +27,7 @@ class _Loss(torch.nn.Module):
     def _options(self):
         return {name: getattr(self, name) for name in self._names}
 
-    def forward(self, input, target):
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return self._function(input, target, **self._options())
 
     def extra_repr(self):
@@ -49,7 +51,7 @@ class NLLLoss(_Loss):
     NLLLoss(ignore_index=0, reduction=mean)
     """
 
-    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean"):
+    def __init__(self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: Reduction = "mean") -> None:
         super().__init__(classification.nll_loss, weight=weight, ignore_index=ignore_index, reduction=reduction)
 
 
@@ -68,7 +70,14 @@ class CrossEntropyLoss(_Loss):
     tensor(1.3863)
     """
 
-    def __init__(self, weight=None, *, ignore_index=-100, reduction="mean", label_smoothing=0.0):
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        *,
+        ignore_index: int = -100,
+        reduction: Reduction = "mean",
+        label_smoothing: float = 0.0,
+    ) -> None:
         super().__init__(
             classification.cross_entropy,
             weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
@@ -90,7 +99,13 @@ class BCEWithLogitsLoss(_Loss):
     tensor(0.6931)
     """
 
-    def __init__(self, weight=None, *, pos_weight=None, reduction="mean"):
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        *,
+        pos_weight: Tensor | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
         super().__init__(classification.binary_cross_entropy_with_logits, weight=weight, pos_weight=pos_weight, reduction=reduction)
 
 
@@ -109,7 +124,7 @@ class MSELoss(_Loss):
     tensor(1.)
     """
 
-    def __init__(self, *, reduction="mean"):
+    def __init__(self, *, reduction: Reduction = "mean") -> None:
         super().__init__(regression.mse_loss, reduction=reduction)
 
 
@@ -128,7 +143,7 @@ class HingeLoss(_Loss):
     tensor(2.)
     """
 
-    def __init__(self, *, margin=1.0, reduction="mean"):
+    def __init__(self, *, margin: float = 1.0, reduction: Reduction = "mean") -> None:
         super().__init__(hinge.hinge_loss, margin=margin, reduction=reduction)
 
 
@@ -147,7 +162,7 @@ class MulticlassHingeLoss(_Loss):
     tensor(1.)
     """
 
-    def __init__(self, *, margin=1.0, reduction="mean"):
+    def __init__(self, *, margin: float = 1.0, reduction: Reduction = "mean") -> None:
         super().__init__(hinge.multiclass_hinge_loss, margin=margin, reduction=reduction)
 
 
@@ -166,7 +181,7 @@ class SigmoidFocalLoss(_Loss):
     tensor(0.0433)
     """
 
-    def __init__(self, *, alpha=None, gamma=2.0, reduction="mean"):
+    def __init__(self, *, alpha: float | None = None, gamma: float = 2.0, reduction: Reduction = "mean") -> None:
         super().__init__(focal.sigmoid_focal_loss, alpha=alpha, gamma=gamma, reduction=reduction)
 
 
@@ -185,5 +200,12 @@ class SoftmaxFocalLoss(_Loss):
     tensor(1.3863)
     """
 
-    def __init__(self, weight=None, *, gamma=2.0, ignore_index=-100, reduction="mean"):
+    def __init__(
+        self,
+        weight: Tensor | None = None,
+        *,
+        gamma: float = 2.0,
+        ignore_index: int = -100,
+        reduction: Reduction = "mean",
+    ) -> None:
         super().__init__(focal.softmax_focal_loss, weight=weight, gamma=gamma, ignore_index=ignore_index, reduction=reduction)

@@ -3,7 +3,15 @@
 Needs the extra ``lossnotes[book]``.
 """
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import matplotlib as mpl
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
+from matplotlib.lines import Line2D
+from torch import Tensor
 
 # Okabe and Ito's palette, which readers with any common colour blindness can tell apart. Named by what is drawn.
 TRUTH = "#0072B2"  # the true distribution p, the data
@@ -11,7 +19,7 @@ MODEL = "#D55E00"  # the model's distribution q, its predictions
 THIRD = "#009E73"  # what stands between or beside them
 QUIET = "#7A7A7A"  # reference lines, bounds, what the eye should pass over
 
-_STYLE = {
+_STYLE: Any = {
     "figure.figsize": (5.6, 3.3),  # small, so that letters are large enough when a phone shows it 330 pixels wide
     "figure.dpi": 200,
     "figure.facecolor": "none",
@@ -31,22 +39,29 @@ _STYLE = {
     "xtick.color": "#444444",
     "ytick.color": "#444444",
     "lines.linewidth": 2.2,
-    "axes.prop_cycle": mpl.cycler(color=[TRUTH, MODEL, THIRD, "#CC79A7", "#56B4E9", "#E69F00"]),
+    "axes.prop_cycle": cycler(color=[TRUTH, MODEL, THIRD, "#CC79A7", "#56B4E9", "#E69F00"]),
 }
 
 
-def set_style():
+def set_style() -> None:
     """Draw in the book's style from here on: readable at phone width, on a light page and on a dark one."""
     mpl.rcParams.update(_STYLE)
 
 
-def label_line(ax, x, y, text, color, **where):
+def label_line(ax: Axes, x: float, y: float, text: str, color: str, **where: Any) -> None:
     """Write a line's name beside it, in its colour: no legend to look up."""
     where = {"xytext": (6, 0), "ha": "left", "va": "center"} | where
     ax.annotate(text, (x, y), textcoords="offset points", color=color, **where)
 
 
-def bars(ax, labels, heights, *, color=TRUTH, values=None):
+def bars(
+    ax: Axes,
+    labels: Sequence[str],
+    heights: Sequence[float] | Tensor,
+    *,
+    color: str = TRUTH,
+    values: str | None = None,
+) -> BarContainer:
     """Bars with their names below, and with their values above where `values` is a format such as ``"{:.1f}"``."""
     drawn = ax.bar(range(len(labels)), heights, color=color, width=0.8)
     ax.set_xticks(range(len(labels)), labels)
@@ -56,13 +71,13 @@ def bars(ax, labels, heights, *, color=TRUTH, values=None):
     return drawn
 
 
-def spread(ax, x, runs, color, style="-"):
+def spread(ax: Axes, x: Sequence[float] | Tensor, runs: Tensor, color: str, style: str = "-") -> list[Line2D]:
     """The mean of several runs as a line, and from the lowest to the highest of them as a band. `runs` has shape (runs, x)."""
     ax.fill_between(x, runs.min(0).values, runs.max(0).values, color=color, alpha=0.2, lw=0)
     return ax.plot(x, runs.mean(0), style, color=color)
 
 
-def table(rows, headers, *, digits=3):
+def table(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, digits: int | Sequence[int] = 3) -> None:
     """Show a table: as HTML in a notebook, as text elsewhere.
 
     Parameters
@@ -146,7 +161,7 @@ def _in_a_notebook():
     return ipython is not None and getattr(ipython.get_ipython(), "kernel", None) is not None
 
 
-def report(name, answer, target, *, tolerance=None):
+def report(name: str, answer: Any, target: Any, *, tolerance: float | None = None) -> None:
     """Say whether the reader's answer to a blank is right. Before there is one, say so, and go on.
 
     Parameters

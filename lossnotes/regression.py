@@ -1,14 +1,17 @@
 """Squared error."""
 
+from torch import Tensor
+
 from lossnotes import _checks
 from lossnotes._numeric import times
 from lossnotes._roads import answers, evaluate
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._tracing import leaf_of_fx
+from lossnotes._types import Reduction
 
 
 @leaf_of_fx
-def mse_loss(input, target, *, weight=None, reduction="mean"):
+def mse_loss(input: Tensor, target: Tensor, *, weight: Tensor | None = None, reduction: Reduction = "mean") -> Tensor:
     r"""Mean squared error.
 
     .. math:: \ell = w (x - y)^2, \qquad \text{mean} = \frac{\sum \ell}{\sum w}

@@ -3,6 +3,7 @@
 import math
 
 import torch
+from torch import Tensor
 
 from lossnotes import _checks
 from lossnotes._numeric import wide
@@ -10,7 +11,7 @@ from lossnotes._tracing import leaf_of_fx, with_whole_classes
 
 
 @leaf_of_fx
-def softmax(input, dim, *, temperature=1.0, dtype=None):
+def softmax(input: Tensor, dim: int, *, temperature: float = 1.0, dtype: torch.dtype | None = None) -> Tensor:
     r"""Softmax: scores to a distribution.
 
     .. math:: \mathrm{softmax}(z)_i = \frac{e^{z_i / T}}{\sum_j e^{z_j / T}}
@@ -54,7 +55,7 @@ def softmax(input, dim, *, temperature=1.0, dtype=None):
 
 
 @leaf_of_fx
-def log_softmax(input, dim, *, temperature=1.0, dtype=None):
+def log_softmax(input: Tensor, dim: int, *, temperature: float = 1.0, dtype: torch.dtype | None = None) -> Tensor:
     r"""Logarithm of softmax, exact also where softmax rounds to 0 or to 1.
 
     .. math:: \log \mathrm{softmax}(z)_i = \frac{z_i}{T} - \log \sum_j e^{z_j / T}

@@ -80,7 +80,7 @@ def test_a_twin_is_called_alike(name):
     """Every option of a twin is one of ours, with the same default; losses leave out what a textbook leaves out."""
     textbook, ours = (inspect.signature(getattr(module, name)).parameters for module in (naive, ln))
     for option, parameter in textbook.items():
-        assert parameter == ours[option]
+        assert (parameter.name, parameter.kind, parameter.default) == (ours[option].name, ours[option].kind, ours[option].default)
     assert set(ours) - set(textbook) <= {"weight", "pos_weight", "ignore_index", "reduction", "label_smoothing", "group"}
     assert getattr(naive, name).__doc__
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import contextvars
+from collections.abc import Iterator
 
 import torch
 
@@ -12,7 +13,7 @@ _strict = contextvars.ContextVar("lossnotes.strict", default=False)
 
 
 @contextlib.contextmanager
-def strict():
+def strict() -> Iterator[None]:
     """Check values on every device.
 
     A check that reads values makes a GPU wait, so away from the CPU they run only inside this context. On the CPU they

@@ -29,7 +29,7 @@ class ClosedForm:
     does not apply, and may leave anything in `slopes` then. Losses that are not finite are left to the formula.
     """
 
-    write: Callable
+    write: Callable[..., torch.Tensor | None]
     slopes: int = 1
     makes_copies: bool = True  #: whether it makes tensors of the size of a block, beside the slopes
 

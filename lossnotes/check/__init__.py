@@ -6,13 +6,15 @@ is tried; `_mistakes`, what the usual mistakes give; `_judge`, which tells them 
 """
 
 import difflib
+from collections.abc import Callable
+from typing import Any
 
 from lossnotes.check._report import Line, Report
 
 __all__ = ["Line", "Report", "check", "names"]
 
 
-def check(fn, like="cross_entropy"):
+def check(fn: Callable[..., Any], like: str = "cross_entropy") -> Report:
     """Check your own implementation of a function of this package.
 
     It is called with small inputs, options, edge cases and extreme scores. Its values and gradients are compared with what
@@ -84,7 +86,7 @@ def check(fn, like="cross_entropy"):
     return Report(like, _judge.lines(Local(fn, specs()[like])))
 
 
-def names():
+def names() -> list[str]:
     """The names of the functions that can be checked, in order.
 
     Returns
@@ -102,4 +104,4 @@ def names():
     return sorted(specs())
 
 
-check.names = names  # `lossnotes.check` is the function, and its names are at hand there
+check.names = names  # type: ignore[attr-defined]  # `lossnotes.check` is the function, and its names are at hand there

@@ -3,6 +3,7 @@
 import dataclasses
 import html
 import textwrap
+from typing import Any
 
 
 @dataclasses.dataclass
@@ -17,7 +18,7 @@ class Line:
     passed: bool | None
     found: str = ""
     hint: str = ""
-    mistakes: tuple = ()
+    mistakes: tuple[str, ...] = ()
     role: str = "value"
 
 
@@ -43,18 +44,18 @@ class Report:
     """
 
     name: str
-    lines: list
+    lines: list[Line]
 
     def _made(self, *roles):
         return [line for line in self.lines if line.passed is not None and line.role in roles]
 
     @property
-    def passed(self):
+    def passed(self) -> bool:
         made = self._made("value", "extra")
         return bool(made) and all(line.passed for line in made)
 
     @property
-    def score(self):
+    def score(self) -> float:
         values, extras = self._made("value"), self._made("extra")
         if not values or not values[0].passed:
             return 0.0
@@ -64,17 +65,17 @@ class Report:
         return right / (len(values) + len(extras))
 
     @property
-    def mistakes(self):
+    def mistakes(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(m for line in self.lines for m in line.mistakes))
 
-    def to_dict(self):
+    def to_dict(self) -> dict[str, Any]:
         """Everything as numbers, strings and lists, ready for JSON."""
         lines = [dataclasses.asdict(line) | {"mistakes": list(line.mistakes)} for line in self.lines]
         about = {"name": self.name, "passed": self.passed, "score": self.score, "mistakes": list(self.mistakes)}
         return about | {"lines": lines}
 
     @classmethod
-    def from_dict(cls, data):
+    def from_dict(cls, data: dict[str, Any]) -> "Report":
         """The report that `to_dict` made this of."""
         return cls(data["name"], [Line(**line | {"mistakes": tuple(line["mistakes"])}) for line in data["lines"]])
 
@@ -87,7 +88,7 @@ class Report:
         made = self._made("value", "extra")
         return f"{self.name}: {sum(line.passed for line in made)} of {len(made)} checks passed"
 
-    def __str__(self):
+    def __str__(self) -> str:
         text = [self._headline()]
         if self._is_one_sentence():
             return text[0]
