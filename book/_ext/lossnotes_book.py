@@ -24,9 +24,29 @@ def setup(app):
     app.setup_extension("lossnotes_chapters")
     # "html": when it changes, every page is outdated, for sphinx-codeautolink too, which adds its links only to pages that are.
     app.add_config_value("lossnotes_cache_key", "", "html", str)
+    app.connect("config-inited", take_address)
     app.connect("config-inited", key_cache)
     app.connect("env-before-read-docs", execute_in_parallel)
     return {"version": "1", "parallel_read_safe": True}
+
+
+def take_address(app, config):
+    """Where the book will be read and where its source is, said by whoever publishes it: no address is kept in the source.
+
+    ``BOOK_URL`` goes into the pages' canonical links. ``BOOK_REPOSITORY`` (and ``BOOK_BRANCH``) give the buttons that run a chapter on
+    Binder or Colab, lead to its source, and open an issue about it.
+    """
+    if url := os.environ.get("BOOK_URL"):
+        config.html_baseurl = url.rstrip("/") + "/"
+    if repository := os.environ.get("BOOK_REPOSITORY"):
+        config.html_theme_options = {
+            **config.html_theme_options,
+            "repository_url": repository,
+            "repository_branch": os.environ.get("BOOK_BRANCH", "main"),
+            "launch_buttons": {"binderhub_url": "https://mybinder.org", "colab_url": "https://colab.research.google.com"},
+            "use_source_button": True,
+            "use_issues_button": True,
+        }
 
 
 def key_cache(app, config):
