@@ -1,5 +1,7 @@
 # make book    build the book into _build/html
 # make test    run everything that guards it
+# make test-fast   the package alone, in a minute or two: for the loop while editing
+# make format  bring the code into its form, and say what is wrong with it
 # make lab     open the notebooks in JupyterLab
 # make notebooks   execute the notebooks and store their outputs in the normal form
 # make bench       measure time and memory against other packages (ten minutes; see benchmarks/README.md)
@@ -18,13 +20,22 @@ BENCHFLAGS ?=
 # A plain `make book` warns; `make book BOOKFLAGS="--all -W -n --keep-going"` rebuilds every page and fails on a warning.
 BOOKFLAGS ?=
 
-.PHONY: book test lab notebooks bench mutants lighthouse graders lock clean clean-all
+.PHONY: book test test-fast format lab notebooks bench mutants lighthouse graders lock clean clean-all
 
 book: $(READY)
 	$(BIN)/jupyter-book build $(BOOKFLAGS) .
 
 test: book
 	$(BIN)/pytest
+
+# The tests of the losses themselves. Left to `make test`: what compiles, starts processes or opens pages.
+test-fast: $(READY)
+	$(BIN)/pytest -q -o addopts="--doctest-modules --numprocesses=auto --dist=loadscope" -k "not compile and not inductor and not program" \
+		lossnotes $(addprefix tests/test_,$(addsuffix .py,blocks errors information linear loss_errors losses modules naive shortcuts softmax))
+
+format: $(READY)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 notebooks: $(READY)
 	$(BIN)/python book/normalise.py
