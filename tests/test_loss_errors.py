@@ -687,6 +687,7 @@ BAD_CALLS = [
         "hinge_loss: margin is a NoneType; expected a number. Try margin=1.0.",
     ),
     # Weights of each number, and of channels.
+    (lambda: bce(Z(3, 3, 2), Z(3, 3, 2), pos_weight=torch.ones(3)), ValueError, f"binary_cross_entropy_with_logits: pos_weight has shape (3,) but input has shape (3, 3, 2); {FITS} pos_weight.view(-1, 1)."),
     (lambda: mse(Z(2), Z(2), weight=[1.0, 2.0]), TypeError, "mse_loss: weight is a list; expected a tensor. Try torch.as_tensor(weight)."),
     (lambda: mse(Z(2), Z(2), weight=T([1, 2])), TypeError, "mse_loss: weight has dtype torch.int64; expected floating point. Try weight.float()."),
     (lambda: mse(Z(2), Z(2), weight=Z(2).to("meta")), ValueError, "mse_loss: input is on cpu but weight is on meta; expected one device. Try "

@@ -137,7 +137,7 @@ def _as_factor(name, x, input):
     """The move that puts weights beside what they weigh: channels first of all, as PyTorch has them."""
     if x.numel() == input.numel():
         return f"{name}.reshape(input.shape)"
-    along = [d for d in (1, 0, *range(input.ndim)) if d < input.ndim and input.shape[d] == x.numel()]
+    along = [d for d in (1, *range(input.ndim)) if d < input.ndim and input.shape[d] == x.numel()]
     if along:
         view = ", ".join(["-1", *("1" for _ in range(input.ndim - 1 - along[0]))])
         return f"{name}.view({view})" if x.ndim == 1 else f"{name}.reshape({view})"
