@@ -5,8 +5,10 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tomllib
 import venv
+import zipfile
 from pathlib import Path
 
 import nbformat
@@ -49,6 +51,19 @@ def test_wheel_works_alone_in_a_clean_environment(tmp_path):
     flags = ("-W", "error", "-W", "ignore:Failed to initialize NumPy:UserWarning")
     path, entropy = run(python, *flags, "-c", code, cwd=elsewhere).split("\n")[:2]
     assert Path(path).is_relative_to(tmp_path / "env") and entropy == "1.5"
+
+
+def test_what_the_archives_hold(tmp_path):
+    run(sys.executable, "-m", "hatchling", "build", "-d", tmp_path, cwd=ROOT)
+    (wheel,), (sdist,) = tmp_path.glob("*.whl"), tmp_path.glob("*.tar.gz")
+    with zipfile.ZipFile(wheel) as archive:
+        in_wheel = archive.namelist()
+    with tarfile.open(sdist) as archive:
+        in_sdist = [name.partition("/")[2] for name in archive.getnames()]
+    for names in (in_wheel, in_sdist):
+        assert {"lossnotes/py.typed", "lossnotes/stored/focal.json", "lossnotes/check/sheets/practice.toml"} <= set(names)
+        assert any(name.endswith("LICENSE") for name in names) and not any("test" in Path(name).parts[0] for name in names if name)
+        assert not any("__pycache__" in name for name in names)
 
 
 def test_importing_the_package_imports_nothing_of_the_book():
