@@ -1,6 +1,6 @@
 """Does focal loss help a small dense detector? The runs behind the tables of the chapter on focal loss.
 
-    python book/experiments/focal.py        some forty minutes on one core
+    python book/experiments/focal.py        some fifty minutes on one idle core
 
 One digit among 1024 windows (`experiments.canvases`), a detector with one hidden layer of 16, and the losses of `LOSSES` under SGD with
 momentum and under Adam. The loss of a batch is the sum over its windows divided by the number of its digits, as in the paper.
@@ -8,8 +8,9 @@ For each loss and each optimizer the learning rate is chosen by the average prec
 `TUNING` seeds. Then twenty other seeds are trained with it. A seed sets the canvases, the first weights and the batches, so that two runs
 of one seed differ in nothing but the loss and its rate.
 
-Four more parts: cross-entropy under Adam with the other rate that was as good on those seeds; cross-entropy and focal loss from p = 0.5 in place of the prior bias, with the rates that were chosen with it; all losses
-with one rate, and who pulls on the way; a larger detector, 600 canvases a run.
+Four more parts, under Adam: cross-entropy with the other rate that was as good on those seeds; cross-entropy and focal loss from p = 0.5 in
+place of the prior bias, with the rates that were chosen with it; all losses with one rate, and who pulls on the way; and a larger detector,
+two hidden layers of 32 and 600 canvases a run, with rates chosen on the canvases of two seeds for runs of eight others.
 
 Each finished part is kept in the file that the first argument names, if there is one, so that a run that was stopped goes on there.
 """
@@ -40,7 +41,7 @@ RATES = {"Adam": (0.001, 0.002, 0.005, 0.01), "SGD": (0.001, 0.003, 0.01, 0.03, 
 SEEDS, TUNING, STEPS, EVERY, BATCH = range(20), range(100, 104), 1600, 200, 4
 TIED = 0.005  # for cross-entropy under Adam as good on the tuning seeds as the rate that was chosen, up to a thousandth
 
-LARGE = {"rates": (0.003, 0.01, 0.03), "seeds": range(8), "tuning": range(100, 102), "steps": 1600, "canvases": 600}
+LARGE = {"rates": RATES["Adam"], "seeds": range(8), "tuning": range(100, 102), "steps": 1600, "every": 400, "canvases": 600}
 ON_THE_WAY = {"rate": 0.005, "seeds": range(5), "every": 100}
 ALSO_ON_THE_WAY = {"alpha 0.25": (0.25, 0.0), "alpha 0.999": (0.999, 0.0)}
 
@@ -108,13 +109,13 @@ def train(model, alpha_gamma, data, *, lr, optimizer, seeds, steps=STEPS, every=
     return experiments.train(model, loss, data, **settings).curves
 
 
-def compare(model, alpha_gamma, data, *, rates, optimizer, seeds, tuning, steps):
+def compare(model, alpha_gamma, data, *, rates, optimizer, seeds, tuning, steps, every=EVERY, pull=True):
     """The best rate on the tuning seeds, and the curves of the other seeds with it."""
     once = dict(optimizer=optimizer, steps=steps)
     tried = [train(model, alpha_gamma, data, lr=lr, seeds=tuning, every=steps, pull=False, **once)["AP"][:, -1] for lr in rates]
     means = torch.stack(tried).mean(1)
     lr = rates[int(means.argmax())]
-    curves = train(model, alpha_gamma, data, lr=lr, seeds=seeds, **once)
+    curves = train(model, alpha_gamma, data, lr=lr, seeds=seeds, every=every, pull=pull, **once)
     return {"lr": lr, "at_edge": lr in (rates[0], rates[-1]), "tuning": means, **curves}
 
 
@@ -131,7 +132,7 @@ if __name__ == "__main__":
                 draft.write_text(json.dumps(results))
             found = results[name]
             shown = {key: found[key] for key in ("lr", "at_edge", "tuning") if key in found}
-            means = {key: [round(sum(c) / len(c), 4) for c in zip(*found[key])] for key in ("AP", "digits", "digits' pull")}
+            means = {key: [round(sum(c) / len(c), 4) for c in zip(*found[key])] for key in ("AP", "digits")}
             print(name, shown, means, f"{time.time() - before:.0f} s", flush=True)
 
     small, large = functools.partial(detector, 16), functools.partial(detector, 32, 32)
@@ -142,14 +143,14 @@ if __name__ == "__main__":
     how = dict(lr=TIED, optimizer="Adam", seeds=SEEDS)
     part(f"Adam, {TIED}: cross-entropy", lambda: train(small, LOSSES["cross-entropy"], canvases, **how))
     for name in ("cross-entropy", "focal 0.25, 2"):
-        how = dict(lr=results[f"Adam: {name}"]["lr"], optimizer="Adam", seeds=SEEDS)
+        how = dict(lr=results[f"Adam: {name}"]["lr"], optimizer="Adam", seeds=SEEDS, pull=False)
         part(f"from 0.5: {name}", lambda: train(functools.partial(small, bias=0.0), LOSSES[name], canvases, **how))
     for name, setting in (LOSSES | ALSO_ON_THE_WAY).items():
         how = dict(lr=ON_THE_WAY["rate"], optimizer="Adam", seeds=ON_THE_WAY["seeds"], every=ON_THE_WAY["every"])
         part(f"on the way: {name}", lambda: train(small, setting, canvases, **how))
     canvases.cache_clear()
-    for name in ("cross-entropy", "gamma 1", "gamma 2", "focal 0.25, 2"):
-        how = dict(rates=LARGE["rates"], optimizer="Adam", seeds=LARGE["seeds"], tuning=LARGE["tuning"], steps=LARGE["steps"])
+    for name in ("cross-entropy", "gamma 2", "focal 0.25, 2"):
+        how = {key: LARGE[key] for key in ("rates", "seeds", "tuning", "steps", "every")} | dict(optimizer="Adam", pull=False)
         part(f"larger: {name}", lambda: compare(large, LOSSES[name], functools.cache(more_canvases), **how))
 
     recipe = {
