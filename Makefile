@@ -6,7 +6,7 @@
 # make notebooks   execute the notebooks and store their outputs in the normal form
 # make bench       measure time and memory against other packages (ten minutes; see benchmarks/README.md)
 # make mutants     break the package in hundreds of small ways, and list the ways that no test notices (an hour)
-# make lighthouse  what Lighthouse says of two chapters
+# make lighthouse  what Lighthouse says of the first page and two chapters
 # make graders     the homework with nbgrader and Otter, from end to end (five minutes)
 # make lock    write requirements.txt anew from pyproject.toml
 # make clean   remove what was built; `make clean-all` also removes the environment

@@ -173,7 +173,7 @@ CROSS_ENTROPY = ClosedForm(distributions.expected_surprisal_under, slopes=2)
 
 @leaf_of_fx
 def kl_divergence(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base: float = math.e) -> Tensor:
-    r"""Kullback–Leibler divergence D(p ‖ q): what it costs to believe `q` where `p` is true.
+    r"""Kullback–Leibler divergence D(p ‖ q) of `p` from `q`: what it costs to believe `q` where `p` is true.
 
     .. math:: D(p \,\|\, q) = \sum_i p_i \log \frac{p_i}{q_i}
 

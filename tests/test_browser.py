@@ -220,3 +220,9 @@ def test_printed_nothing_is_lost(visit, chapter):
         assert shown and all(shown), kind
     page.set_viewport_size({"width": 700, "height": 1000})  # A4 between its margins
     assert page.evaluate("[...document.querySelectorAll('pre')].filter(e => e.scrollWidth > e.clientWidth + 1).length") == 0
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_the_cheat_sheet_prints_on_one_page(visit, paper):
+    page = visit("book/reference/cheat-sheet.html")
+    assert len(re.findall(rb"/Type\s*/Page[^s]", page.pdf(format=paper))) == 1

@@ -1,6 +1,7 @@
 """The homework: handed out unsolved, it can be solved, and what is wrong does not get full marks."""
 
 import ast
+import re
 from pathlib import Path
 
 import nbformat
@@ -46,8 +47,13 @@ def test_every_task_has_a_stub_a_check_a_solution_and_its_points(sheet):
     assert set(stubs) == solution(sheet).keys()
     exercises = load(sheet).exercises
     assert list(exercises) == stubs
+    minutes = 0
     for i, (title, exercise) in enumerate(zip(titles, exercises.values()), 1):
-        assert title.startswith(f"## {i}. ") and f"({exercise.points} point" in title
+        number, points, takes = re.fullmatch(r"## (\d+)\. .*\((\d+) points?, (\d+) minutes\)", title).groups()
+        assert int(number) == i and int(points) == exercise.points
+        minutes += int(takes)
+    # The first cell says what they come to.
+    assert f"worth {load(sheet).points} points and take about {minutes} minutes" in nb.cells[0].source
 
 
 @pytest.mark.parametrize("sheet", SHEETS)

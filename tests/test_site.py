@@ -199,7 +199,7 @@ def main_line(page):
     article = parse(str(page.select_one("article")))
     for tag in article.select("details, .exercise, .headerlink, .caption-number, script, output, span.minutes"):
         tag.decompose()
-    found = {"cells": ".cell:not(.tag_hide-input)", "turns": ".your-turn", "formulas": "div.math", "figures": "figure"}
+    found = {"cells": ".cell:not(.tag_hide-input, .tag_hide-cell)", "turns": ".your-turn", "formulas": "div.math", "figures": "figure"}
     counts = {kind: len(article.select(selector)) for kind, selector in found.items()}
     for tag in article.select(".cell_input, .cell_output > :not(figure), div.math, pre"):
         tag.decompose()
@@ -235,7 +235,7 @@ def test_cards_say_how_long_a_chapter_takes(pages):
 def test_the_check_sees_wrong_minutes():
     page = parse(
         """<article><p>One two &amp; three <span class="math">y = 4</span>.</p><div class="math">y</div><figure></figure>
-        <div class="cell"><div class="cell_input">x</div></div><div class="cell tag_hide-input"></div><div class="your-turn"></div>
+        <div class="cell"><div class="cell_input">x</div></div><div class="cell tag_hide-input"></div><div class="cell tag_hide-cell"></div><div class="your-turn"></div>
         <details><div class="cell">folded</div></details><div class="exercise">six</div></article>"""
     )
     right = {"words": 4, "formulas": 1, "figures": 1, "cells": 1, "turns": 1}
@@ -246,6 +246,31 @@ def test_the_check_sees_wrong_minutes():
         said = lossnotes_chapters.minutes(counts)
         assert wrong_minutes(parse(f"<span{data}>{said}</span>").span, page) == [kind]
         assert wrong_minutes(parse(f"<span{data}>{said + 1}</span>").span, page) == ["minutes", kind]
+
+
+def test_the_first_page_shows_every_chapter_and_leads_everywhere(pages):
+    path = SITE / "book" / "intro.html"
+    page = pages[path].select_one("article")
+    cards = {card.a["href"].split("#")[0]: card for card in page.select(".chapter-card")}
+    assert list(cards) == [f"{p.parent.name}/{p.name}" for p in in_order(chapters(pages))]
+    weight = 0
+    for address, card in cards.items():
+        picture = path.parent / card.img["src"]
+        assert card.a.get_text() == pages[path.parent / address].h1.find(string=True) and len(card.img["alt"]) > 40
+        minutes = pages[path.parent / address].select_one(".card-of-chapter .minutes")
+        assert (minutes.get_text() + " minutes" if minutes else "") in card.get_text(" ")
+        assert card.img["loading"] == "lazy"
+        weight += picture.stat().st_size
+    assert weight < 300_000
+    linked = {(path.parent / tag["href"].split("#")[0]).resolve() for tag in page.select("a[href]")}
+    assert {SITE / f"{name}.html" for name in re.findall(r"file: (\S+)", (ROOT / "_toc.yml").read_text("utf-8"))} <= linked
+    assert len(page.select("figure.explorable")) == 1 and len(page.select(".way-in")) == 3
+
+
+def in_order(paths):
+    """Paths of pages in the order of the contents."""
+    order = re.findall(r"file: (\S+)", (ROOT / "_toc.yml").read_text("utf-8"))
+    return sorted(paths, key=lambda path: order.index(path.relative_to(SITE).with_suffix("").as_posix()))
 
 
 def test_entries_lead_to_chapters(pages):

@@ -22,6 +22,7 @@ def setup(app):
     sphinxcontrib.katex.NODEJS_BINARY = str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
     app.setup_extension("lossnotes_pages")
     app.setup_extension("lossnotes_chapters")
+    app.setup_extension("lossnotes_cards")
     # "html": when it changes, every page is outdated, for sphinx-codeautolink too, which adds its links only to pages that are.
     app.add_config_value("lossnotes_cache_key", "", "html", str)
     app.connect("config-inited", take_address)
