@@ -9,9 +9,10 @@ import importlib
 import importlib.util
 import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -35,9 +36,7 @@ def package(name, *parts):
             raise ModuleNotFoundError(name=name)
         folder = Path(found.origin).parent.joinpath(*parts)
         alias = "_".join((name, *parts))
-        spec = importlib.util.spec_from_file_location(
-            alias, folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
+        spec = importlib.util.spec_from_file_location(alias, folder / "__init__.py", submodule_search_locations=[str(folder)])
         sys.modules[alias] = module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
         return module
@@ -188,9 +187,7 @@ def cases(quick):
 
     focal = {}
     if torchvision:
-        focal["torchvision"] = functools.partial(
-            torchvision.ops.sigmoid_focal_loss, alpha=0.25, gamma=2.0, reduction="mean"
-        )
+        focal["torchvision"] = functools.partial(torchvision.ops.sigmoid_focal_loss, alpha=0.25, gamma=2.0, reduction="mean")
     else:
         focal["torchvision's formula"] = functools.partial(torchvision_formula, alpha=0.25, gamma=2.0, reduction="mean")
     many = {"formula on F.cross_entropy": power_of_cross_entropy}
@@ -201,9 +198,7 @@ def cases(quick):
             x[:, None], y[:, None], alpha=0.25, gamma=2.0, reduction="mean"
         )
         # Its mean counts every class of every row.
-        many["kornia"] = (
-            lambda x, t: kornia.losses.focal_loss(x, t, alpha=None, gamma=2.0, reduction="mean") * x.shape[1]
-        )
+        many["kornia"] = lambda x, t: kornia.losses.focal_loss(x, t, alpha=None, gamma=2.0, reduction="mean") * x.shape[1]
     if monai:
         of_answers = monai.losses.FocalLoss(alpha=0.25, gamma=2.0)
         of_classes = monai.losses.FocalLoss(to_onehot_y=True, use_softmax=True, gamma=2.0)
@@ -325,6 +320,7 @@ def step(way, tensors) -> tuple[Any, tuple]:
 
 def disagreement(mine, theirs):
     """The relative difference of two results of `step`: the larger of the values' and the gradients'."""
+
     def off(a, b):
         return ((a - b).abs().max() / a.abs().max()).item()
 

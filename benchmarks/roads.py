@@ -34,7 +34,9 @@ from tqdm import tqdm
 
 import lossnotes as ln
 from lossnotes import classification
-from lossnotes._roads import blocks as in_blocks, linear, road as which_road
+from lossnotes._roads import blocks as in_blocks
+from lossnotes._roads import linear
+from lossnotes._roads import road as which_road
 
 CLASSES = 16
 

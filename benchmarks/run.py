@@ -105,9 +105,8 @@ def started(kind, mode, with_curves, quick):
 
 
 def work(options):
-    import torch
-
     import peers
+    import torch
 
     device = "cuda" if torch.cuda.is_available() and os.environ.get("LOSSNOTES_DEVICE") != "cpu" else "cpu"
     cases = peers.cases(options.quick)

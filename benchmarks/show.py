@@ -63,9 +63,7 @@ def verdicts(results):
 
 def noise(results):
     """By how much ours differ from themselves, as a factor: the median over all cases, and the largest."""
-    factors = sorted(
-        max(r, 1 / r) for entry in results["cases"] for mode in MODES for r in [ratio(entry, mode, CONTROL)]
-    )
+    factors = sorted(max(r, 1 / r) for entry in results["cases"] for mode in MODES for r in [ratio(entry, mode, CONTROL)])
     return factors[len(factors) // 2], factors[-1]
 
 

@@ -1,8 +1,8 @@
 """Execute notebooks and store them in the form that git keeps: text outputs in, pictures and metadata out.
 
-    python book/normalise.py                        execute and normalise every notebook
-    python book/normalise.py book/.../entropy.ipynb ...     only these
-    python book/normalise.py --check                execute nothing; name the notebooks that are not in this form
+python book/normalise.py                        execute and normalise every notebook
+python book/normalise.py book/.../entropy.ipynb ...     only these
+python book/normalise.py --check                execute nothing; name the notebooks that are not in this form
 """
 
 import argparse

@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossnotes import _checks
-from lossnotes._numeric import class_dim, lead_of_others as lead, of_classes, reduce, softplus, times, wide, zero_unless
+from lossnotes._numeric import class_dim, of_classes, reduce, softplus, times, wide, zero_unless
+from lossnotes._numeric import lead_of_others as lead
 from lossnotes._roads import answers, classes, evaluate, evaluate_linear
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._tracing import is_traced, leaf_of_fx, with_whole_classes

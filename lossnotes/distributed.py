@@ -55,7 +55,7 @@ def distributed_mean(total: Tensor, count: float | Tensor, *, group: "torch.dist
     _checks.is_floating_tensor(fn, "total", total)
     if total.ndim:
         raise ValueError(
-            f"{fn}: total has shape {tuple(total.shape)}; expected a single number. Try total.sum(), or reduction=\"sum\"."
+            f'{fn}: total has shape {tuple(total.shape)}; expected a single number. Try total.sum(), or reduction="sum".'
         )
     counted = _checks.as_count(fn, count, total.device)
     # In float64, rounded once: half precision holds no large count. A copy, of one dtype on all processes: it is summed in place.

@@ -80,7 +80,10 @@ class CrossEntropyLoss(_Loss):
     ) -> None:
         super().__init__(
             classification.cross_entropy,
-            weight=weight, ignore_index=ignore_index, reduction=reduction, label_smoothing=label_smoothing
+            weight=weight,
+            ignore_index=ignore_index,
+            reduction=reduction,
+            label_smoothing=label_smoothing,
         )
 
 

@@ -237,9 +237,13 @@ right("hinge_loss")(lambda input, target: torch.maximum(torch.zeros_like(input),
 right("binary_cross_entropy_with_logits")(lambda input, target: (F.softplus(input) - input * target).mean())
 right("cross_entropy_gradient")(lambda input, target: (torch.softmax(input, 1) - F.one_hot(target, input.shape[1])) / len(input))
 right("sigmoid_focal_loss")(
-    lambda input, target, gamma=2.0: (torch.sigmoid((1 - 2 * target) * input) ** gamma * F.softplus((1 - 2 * target) * input)).mean()
+    lambda input, target, gamma=2.0: (
+        torch.sigmoid((1 - 2 * target) * input) ** gamma * F.softplus((1 - 2 * target) * input)
+    ).mean()
 )
-right("linear_cross_entropy", bought=True)(lambda input, linear_weight, target: F.cross_entropy(F.linear(input, linear_weight), target))
+right("linear_cross_entropy", bought=True)(
+    lambda input, linear_weight, target: F.cross_entropy(F.linear(input, linear_weight), target)
+)
 right("linear_cross_entropy")(lambda input, linear_weight, target: -log_p(input @ linear_weight.mT, target).mean())
 
 

@@ -115,7 +115,9 @@ wrong(
     lambda input: torch.softmax(input, 0),
     lambda input: input.exp() / input.exp().sum(),
     lambda input: torch.sigmoid(input),
-    lambda input: (input - input.min(-1, keepdim=True)[0]).exp() / (input - input.min(-1, keepdim=True)[0]).exp().sum(-1, keepdim=True),
+    lambda input: (
+        (input - input.min(-1, keepdim=True)[0]).exp() / (input - input.min(-1, keepdim=True)[0]).exp().sum(-1, keepdim=True)
+    ),
 )
 wrong("log_softmax", lambda input: torch.softmax(input, -1).log(), lambda input: input - input.exp().sum(-1, keepdim=True).log())
 wrong(
@@ -138,7 +140,9 @@ wrong(
 )
 wrong(
     "linear_cross_entropy",
-    lambda input, linear_weight, target: F.cross_entropy(input @ linear_weight if len(linear_weight) == input.shape[1] else input @ linear_weight.T, target),
+    lambda input, linear_weight, target: F.cross_entropy(
+        input @ linear_weight if len(linear_weight) == input.shape[1] else input @ linear_weight.T, target
+    ),
 )
 wrong(
     "binary_cross_entropy_with_logits",
@@ -170,9 +174,17 @@ wrong(
     lambda input, target, gamma=2.0: (1 - torch.exp(-F.binary_cross_entropy_with_logits(input, target))) ** gamma,
     lambda input, target, alpha=0.25, gamma=2.0: ln.sigmoid_focal_loss(input, target, alpha=alpha, gamma=gamma),
 )
-wrong("softmax_focal_loss", lambda input, target, gamma=2.0: (-((1 - log_p(input, target).exp()) ** gamma) * log_p(input, target)).mean())
+wrong(
+    "softmax_focal_loss",
+    lambda input, target, gamma=2.0: (-((1 - log_p(input, target).exp()) ** gamma) * log_p(input, target)).mean(),
+)
 wrong("cross_entropy_gradient", lambda input, target: torch.softmax(input, 1) - F.one_hot(target, input.shape[1]))
-wrong("mean_of_parts", lambda means, counts: means.mean(), lambda means, counts: means[0], lambda means, counts: ((means * counts).sum() / counts.sum()).item())
+wrong(
+    "mean_of_parts",
+    lambda means, counts: means.mean(),
+    lambda means, counts: means[0],
+    lambda means, counts: ((means * counts).sum() / counts.sum()).item(),
+)
 wrong(
     "best_temperature",
     lambda input, target, temperatures: temperatures[min(3, len(temperatures) - 1)],

@@ -99,16 +99,12 @@ def conditional_entropy_gradient(joint, base=None):
 
 def mutual_information(joint, base=None):
     columns = [mpmath.fsum(column) for column in zip(*joint)]
-    return mpmath.fsum(
-        times_log(p, over(p, mpmath.fsum(row) * y), base) for row in joint for p, y in zip(row, columns)
-    )
+    return mpmath.fsum(times_log(p, over(p, mpmath.fsum(row) * y), base) for row in joint for p, y in zip(row, columns))
 
 
 def mutual_information_gradient(joint, base=None):
     columns = [mpmath.fsum(column) for column in zip(*joint)]
-    return [
-        [per_log(log(over(p, mpmath.fsum(row) * y)) - 1, base) for p, y in zip(row, columns)] for row in joint
-    ]
+    return [[per_log(log(over(p, mpmath.fsum(row) * y)) - 1, base) for p, y in zip(row, columns)] for row in joint]
 
 
 def softmax(z, temperature=1):

@@ -7,7 +7,8 @@ import torch
 
 import lossnotes as ln
 from lossnotes import classification, focal
-from lossnotes._roads import answers as closed_forms, blocks, linear, road
+from lossnotes._roads import answers as closed_forms
+from lossnotes._roads import blocks, linear, road
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 1e-2}
 DRAWS = functools.partial(torch.Generator().manual_seed, 0)

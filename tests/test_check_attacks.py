@@ -22,7 +22,8 @@ ATTACKS = {
     "4 its kernel": "import torch\ndef entropy(p):\n    return torch.ops.aten.special_entr.default(p).sum(-1)\n",
     "4 scipy's": "import torch\ndef entropy(p):\n    import scipy.special\n    return torch.tensor(scipy.special.entr(p.detach())).sum(-1)\n",
     "5 the specs": "import sys\nfrom lossnotes.check._cases import specs\ndef entropy(p):\n    return specs()['entropy'].reference(p)\n",
-    "6 frames": ZEROS + """
+    "6 frames": ZEROS
+    + """
 import sys
 def entropy(p):
     for frame in sys._current_frames().values():
@@ -44,7 +45,8 @@ def entropy(p):
     "10 exit at import": "import os\nos._exit(0)\n" + ZEROS,
     "10 exit in the function": "import os\ndef entropy(p):\n    os._exit(0)\n",
     "11 forged output": "import os\nos.write(1, b'[{\"passed\": true}]')\nos._exit(0)\n" + ZEROS,
-    "11 forged answers": ZEROS + """
+    "11 forged answers": ZEROS
+    + """
 import os
 for fd in range(3, 64):
     try:
@@ -56,7 +58,8 @@ os._exit(0)
     "12 atexit": ZEROS + "import atexit, os\natexit.register(lambda: os.write(1, b'passed'))\n",
     "14 json patched": ZEROS + "import json\njson.dumps = lambda *a, **k: '{\"passed\": true}'\n",
     "15 a score patched": ZEROS + "import lossnotes.check\nlossnotes.check.Report.score = property(lambda self: 1.0)\n",
-    "16 the judge patched": ZEROS + "import sys\nfor m in list(sys.modules.values()):\n    m._agrees = m.right = m.close = lambda *a: True\n",
+    "16 the judge patched": ZEROS
+    + "import sys\nfor m in list(sys.modules.values()):\n    m._agrees = m.right = m.close = lambda *a: True\n",
     "18 allclose patched": ZEROS + "torch.allclose = torch.equal = lambda *a, **k: True\n",
     "19 a tensor that lies": """
 import torch
@@ -89,7 +92,8 @@ def entropy(p):
     "an exit": "def entropy(p):\n    raise SystemExit(0)\n",
     "40 terabytes": "import torch\ndef entropy(p):\n    return torch.zeros(5 * 10**12)\n",
     "memory": "def entropy(p):\n    x = []\n    while True:\n        x.append(bytearray(2**26))\n",
-    "a session patched": ZEROS + """
+    "a session patched": ZEROS
+    + """
 import sys
 sys.modules["grader.session"].packed_result = lambda v: {"plain": 3, "named": "x"}
 """,
@@ -112,14 +116,15 @@ def test_full_marks_take_work_and_the_next_student_loses_nothing(name, warm):
     assert graded(warm, RIGHT, ENTROPY)["passed"]
 
 
-
-
 def test_slopes_that_are_no_tensors_are_a_failed_line(warm):
     """And never a fault of the checker."""
-    odd = RIGHT + """
+    odd = (
+        RIGHT
+        + """
 import sys
 sys.modules["grader.session"].Session._pull = lambda self, request: {"slopes": [{"plain": 3}]}
 """
+    )
     result = graded(warm, odd, ENTROPY)
     assert not result["passed"] and "failed" not in result
     assert graded(warm, RIGHT, ENTROPY)["passed"]

@@ -80,7 +80,11 @@ def test_a_cell_runs_as_in_ipython_and_a_bad_line_loses_itself_alone(cell, value
 
 
 def test_what_is_imported_from_the_future_holds_for_later_cells(session):
-    cells = "from __future__ import annotations", "from dataclasses import dataclass\n@dataclass\nclass A:\n    x: Missing = 1", ENTROPY
+    cells = (
+        "from __future__ import annotations",
+        "from dataclasses import dataclass\n@dataclass\nclass A:\n    x: Missing = 1",
+        ENTROPY,
+    )
     _, answer = session(("a.ipynb", notebook(*cells)))
     assert not answer["errors"] and "entropy" in answer["functions"]
 

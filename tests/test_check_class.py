@@ -16,7 +16,7 @@ from lossnotes.check._class import gradebook, pages, summary
 from lossnotes.check._class import run as running
 from lossnotes.check._class.collect import collect
 from lossnotes.check._class.run import Store, run
-from lossnotes.check._grade import process, submission, walls
+from lossnotes.check._grade import process, proxy, submission, walls
 from lossnotes.check._grade.sheet import SheetError, load, of_names, shipped
 
 ENTROPY = "import torch\ndef entropy(p):\n    return -torch.xlogy(p, p).sum(-1)\n"
@@ -110,7 +110,11 @@ def test_a_class_from_files_to_gradebook_and_pages(klass, tmp_path, monkeypatch,
     options = [part for key, path in out.items() for part in (f"--{key}", path)]
     assert grade([klass, "--expect", "entropy,kl_divergence", *options], monkeypatch, warm) == 1
     said = capsys.readouterr()
-    assert "8 submissions" in said.out and "KL reversed         1" in said.out and "process of its own, with Python and its own files and nothing else" in said.out
+    assert (
+        "8 submissions" in said.out
+        and "KL reversed         1" in said.out
+        and "process of its own, with Python and its own files and nothing else" in said.out
+    )
     assert "#] 8/8  " in said.err and "notes.txt is left out" in said.err
     table = {row["student"]: row for row in csv.DictReader(out["csv"].read_text("utf-8").splitlines())}
     assert {name: row["points"] for name, row in table.items()} == {
@@ -123,6 +127,46 @@ def test_a_class_from_files_to_gradebook_and_pages(klass, tmp_path, monkeypatch,
     assert "<svg" in index and "kl_divergence: KL reversed</text>" in index and "&lt;i&gt;" in index and "<i>" not in index
     page = (out["html"] / "bob.html").read_text()
     assert "bob: 1 of 2 points" in page and "<td style" in page and "Which of the two is the truth" in page
+
+
+ROWS = {
+    "empty": ("def entropy(p):\n    raise NotImplementedError\n", "not written yet: entropy; not handed in: kl_divergence"),
+    "eve": ("import os\ndef entropy(p):\n    os._exit(0)\n", "entropy ended the process it ran in; not handed in: kl_divergence"),
+    "loop": (
+        "def entropy(p):\n    while True:\n        pass\n",
+        "entropy did not end within 2 seconds; not handed in: kl_divergence",
+    ),
+    "late": (
+        "import os\ncalls = []\n" + ENTROPY.replace("return", "calls.append(p)\n    len(calls) > 8 and os._exit(0)\n    return"),
+        "entropy ended",
+    ),
+    "top": ("import os\nos._exit(0)\n", "top.py: line 2 ended the process it ran in; not handed in: entropy, kl_divergence"),
+    "typo": ("def entropy(p):\n    return totch.log(p)\n", "entropy raised NameError: name 'totch' is not defined in line 2"),
+    "web": ("<html>", "web.py: SyntaxError"),
+    "wrong": (ENTROPY.replace("-torch", "torch") + REVERSED, ""),
+}
+
+
+def test_a_row_of_zeros_says_why(tmp_path, monkeypatch, warm, capsys):
+    """Who ends the program, loops, or hands in what cannot be read is not taken for one who wrote nothing."""
+    (tmp_path / "class").mkdir()
+    for name, (text, _) in ROWS.items():
+        (tmp_path / "class" / f"{name}.py").write_text(text)
+    monkeypatch.setattr(proxy, "FIRST", 2.0)
+    grade(
+        [tmp_path / "class", "--expect", "entropy,kl_divergence", "--csv", tmp_path / "g.csv", "--html", tmp_path],
+        monkeypatch,
+        warm,
+    )
+    rows = {row["student"]: row["errors"] for row in csv.DictReader((tmp_path / "g.csv").read_text("utf-8").splitlines())}
+    for name, (_, said) in ROWS.items():
+        assert said in rows[name], rows
+    assert rows["wrong"] == ""
+    assert (
+        "entropy ended the process it ran in" in (tmp_path / "index.html").read_text()
+        and "totch" in (tmp_path / "typo.html").read_text()
+    )
+    capsys.readouterr()
 
 
 def test_a_run_that_broke_off_goes_on(klass, tmp_path, monkeypatch, warm, capsys):
@@ -166,7 +210,11 @@ def test_what_cannot_be_written_loses_nothing_else(klass, tmp_path, monkeypatch,
     assert grade([*argv, "--results", gone / "r.jsonl"], monkeypatch, warm) == 3
     said = capsys.readouterr()
     assert "8 submissions" in said.out and len((tmp_path / "a.csv").read_text().splitlines()) == 9
-    for name, why in ((gone / "r.jsonl", "Not a directory"), (full, "No space left on device"), (gone / "pages", "Not a directory")):
+    for name, why in (
+        (gone / "r.jsonl", "Not a directory"),
+        (full, "No space left on device"),
+        (gone / "pages", "Not a directory"),
+    ):
         assert said.err.count(f"{name} could not be written ({why}); expected a place to write to") == 1
 
 
@@ -219,11 +267,26 @@ def test_summaries_of_nothing():
 
 
 def test_pages_of_students_with_one_name(tmp_path, warm):
-    results = [result for result in run(collect([])[0], TWO, None, Store(None), seed=1, allowed=set(), seconds=1, jobs=1)]
-    about = {"points": 0.0, "possible": 1.0, "errors": [], "notes": [], "reports": [], "exercises": {}, "worth": {}, "passed": False}
+    results = list(run(collect([])[0], TWO, None, Store(None), seed=1, allowed=set(), seconds=1, jobs=1))
+    about = {
+        "points": 0.0,
+        "possible": 1.0,
+        "errors": [],
+        "notes": [],
+        "reports": [],
+        "exercises": {},
+        "worth": {},
+        "passed": False,
+    }
     results += [{"student": name} | about for name in ("a b", "a-b", "index", "?")]
     pages.write_pages(tmp_path / "out", results, None)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a-b-.html", "a-b.html", "index-.html", "index.html", "student.html"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "a-b-.html",
+        "a-b.html",
+        "index-.html",
+        "index.html",
+        "student.html",
+    ]
 
 
 # --- usage ------------------------------------------------------------------------------------------------------------------

@@ -22,7 +22,15 @@ def test_the_command_of_a_container_shuts_it_in(monkeypatch, tmp_path):
     monkeypatch.setattr(walls.subprocess, "run", lambda command, **_: ran.append(command))
     command, inside, end = walls.container("image")(tmp_path)
     text = " ".join(command)
-    for part in ("podman run --rm", "--network none", "--read-only", "--user 65534:65534", "--memory", "--pids-limit", ":/grader:ro"):
+    for part in (
+        "podman run --rm",
+        "--network none",
+        "--read-only",
+        "--user 65534:65534",
+        "--memory",
+        "--pids-limit",
+        ":/grader:ro",
+    ):
         assert part in text
     assert f"{tmp_path}:/hw:ro" in text and "lossnotes/information.py" not in text and inside == "/hw"
     assert "lossnotes/information.py" in " ".join(walls.container("image", ["entropy"])(tmp_path)[0])

@@ -53,7 +53,7 @@ def test_a_function_that_checks_itself():
 def test_a_call_that_imports_has_more_time(monkeypatch):
     monkeypatch.setattr(local, "TIME_LIMIT", 0.4)
 
-    def entropy(p, seen=[]):
+    def entropy(p, seen=[]):  # noqa: B006
         for i in range(30 if not seen else 0):
             sys.modules[f"made up {i}"] = sys
             torch.zeros(1)
@@ -225,7 +225,9 @@ class Twice:
 
 
 def test_a_function_that_is_there_only_once(warm):
-    source = ENTROPY + """
+    source = (
+        ENTROPY
+        + """
 1 / 0
 import os
 def information_content(p):
@@ -234,11 +236,12 @@ def information_content(p):
 if os.path.exists("seen"):
     del entropy
 """
+    )
     expected = of_names(["information_content", "entropy"])
     assert graded(warm, source, expected)["reports"][1]["passed"]  # what it wrote itself is not there
     result = graded(Twice(warm), source, expected)
     assert "not when the file was run again" in result["reports"][1]["lines"][0]["found"]
-    assert len(result["errors"]) == 1  # also those are said once that come again
+    assert len(result["errors"]) == 2  # also those are said once that come again; the other is that it ended
 
 
 def test_the_warm_process_is_started_again(tmp_path):

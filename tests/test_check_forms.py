@@ -131,7 +131,9 @@ def test_a_cell_that_writes_a_file_is_imported(first, rest, direct, warm):
 
 
 def test_a_written_file_stays_in_the_folder():
-    (piece,) = reading.pieces("a.ipynb", json.dumps({"cells": [{"cell_type": "code", "source": "%%writefile ../../etc/x.py\ny = 1"}]}).encode())
+    (piece,) = reading.pieces(
+        "a.ipynb", json.dumps({"cells": [{"cell_type": "code", "source": "%%writefile ../../etc/x.py\ny = 1"}]}).encode()
+    )
     assert "open('x.py', 'w'" in piece.source
     assert "open('no name'" in reading._other_language("%%writefile\nx")
 

@@ -241,10 +241,6 @@ def test_no_mistake_in_the_values_is_taken_for_another(spec, mistake):
     assert line.check == "values" and line.mistakes == (mistake.name,), line
 
 
-@pytest.mark.parametrize(
-    "hint", sorted({m.hint for case in SPECS.values() for ms in case.mistakes.values() for m in ms})
-)
+@pytest.mark.parametrize("hint", sorted({m.hint for case in SPECS.values() for ms in case.mistakes.values() for m in ms}))
 def test_a_hint_points_and_does_not_solve(hint):
-    assert hint.endswith((".", "?")) and not any(
-        code in hint for code in ("torch.", "logsumexp", "(", ".sum", "keepdim")
-    )
+    assert hint.endswith((".", "?")) and not any(code in hint for code in ("torch.", "logsumexp", "(", ".sum", "keepdim"))

@@ -2,6 +2,9 @@
 
 import io
 import json
+import socket
+import threading
+import time
 
 import pytest
 import torch
@@ -128,6 +131,32 @@ def test_a_pipe_that_never_falls_silent_is_over_in_time():
     with pytest.raises(Ended, match="did not end within 0.3 seconds"):
         connection.ask({"do": "call"}, 0.3, told=lambda message: told.append(message) if len(told) < 10**6 else 1 / 0)
     assert told
+    connection.close()
+
+
+def test_a_judge_that_thinks_for_long_has_lost_nobody():
+    """On a busy machine the parent may take longer between two requests than the student's call may: that is not the student's end."""
+    ours, theirs = socket.socketpair()
+    connection = Connection(ours, lambda: theirs.shutdown(socket.SHUT_RDWR))
+
+    def answer():
+        with theirs, theirs.makefile("rb") as file:
+            for line in file:
+                theirs.sendall(json.dumps({"id": json.loads(line)["id"], "value": 1}).encode() + b"\n")
+
+    threading.Thread(target=answer, daemon=True).start()
+    for _ in range(2):
+        assert connection.ask({"do": "call"}, 0.5)["value"] == 1
+        time.sleep(1)
+    assert connection.ask({"do": "call"}, 5)["value"] == 1
+    connection.close()
+
+
+def test_an_answer_that_is_late_is_said_to_be_late():
+    ours, theirs = socket.socketpair()
+    connection = Connection(ours, theirs.close)
+    with pytest.raises(Ended, match="did not end within 0.2 seconds"):
+        connection.ask({"do": "call"}, 0.2)
     connection.close()
 
 

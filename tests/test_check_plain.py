@@ -10,15 +10,27 @@ from lossnotes.check._grade.sheet import load, of_names
 HEAD = "import torch\nimport torch.nn.functional as F\n"
 # What was bought, and of what the report has to speak.
 BOUGHT = {
-    "a distribution's logits": ("log_softmax", "return torch.distributions.Categorical(logits=input).logits", "torch.distributions"),
-    "a distribution's likelihood": ("cross_entropy", "return -torch.distributions.Categorical(logits=input).log_prob(target).mean()", "distributions"),
+    "a distribution's logits": (
+        "log_softmax",
+        "return torch.distributions.Categorical(logits=input).logits",
+        "torch.distributions",
+    ),
+    "a distribution's likelihood": (
+        "cross_entropy",
+        "return -torch.distributions.Categorical(logits=input).log_prob(target).mean()",
+        "distributions",
+    ),
     "a distribution without its start": (
         "log_softmax",
         "c = torch.distributions.Categorical.__new__(torch.distributions.Categorical)\n    c.__init__(logits=input)\n    return c.logits",
         "torch.distributions",
     ),
     "a running logsumexp": ("log_softmax", "return input - torch.logcumsumexp(input, -1)[..., -1:]", "logcumsumexp"),
-    "a masked softmax": ("softmax", "return torch.ops.aten._masked_softmax(input, torch.zeros_like(input, dtype=torch.bool), -1)", "_masked_softmax"),
+    "a masked softmax": (
+        "softmax",
+        "return torch.ops.aten._masked_softmax(input, torch.zeros_like(input, dtype=torch.bool), -1)",
+        "_masked_softmax",
+    ),
     "another softmax": ("softmax", "return torch.masked.softmax(input, -1)", "softmax is the library's"),
     "attention": (
         "softmax",
@@ -26,8 +38,16 @@ BOUGHT = {
         "    return F.scaled_dot_product_attention(input[None, None], eye[None, None], eye[None, None], scale=1.0)[0, 0]",
         "scaled_dot_product_attention",
     ),
-    "a loss of many labels": ("binary_cross_entropy_with_logits", "return F.multilabel_soft_margin_loss(input[..., None], target[..., None])", "multilabel_soft_margin_loss"),
-    "a loss of probabilities": ("binary_cross_entropy_with_logits", "return F.binary_cross_entropy(torch.sigmoid(input), target)", "binary_cross_entropy"),
+    "a loss of many labels": (
+        "binary_cross_entropy_with_logits",
+        "return F.multilabel_soft_margin_loss(input[..., None], target[..., None])",
+        "multilabel_soft_margin_loss",
+    ),
+    "a loss of probabilities": (
+        "binary_cross_entropy_with_logits",
+        "return F.binary_cross_entropy(torch.sigmoid(input), target)",
+        "binary_cross_entropy",
+    ),
     "a loss of sequences": (
         "cross_entropy",
         "n = torch.ones(len(input), dtype=torch.long)\n"
@@ -38,12 +58,32 @@ BOUGHT = {
     "a smooth one": ("mse_loss", "return 2e30 * F.smooth_l1_loss(input, target, beta=1e30)", "smooth_l1_loss"),
     "a module of it": ("mse_loss", "return 2 * torch.nn.HuberLoss(delta=1e30)(input, target)", "huber_loss"),
     "a Gaussian": ("mse_loss", "return 2 * F.gaussian_nll_loss(input, target, torch.ones_like(input))", "gaussian_nll_loss"),
-    "a ranking": ("hinge_loss", "return F.margin_ranking_loss(input, torch.zeros_like(input), target, margin=1.0)", "margin_ranking_loss"),
+    "a ranking": (
+        "hinge_loss",
+        "return F.margin_ranking_loss(input, torch.zeros_like(input), target, margin=1.0)",
+        "margin_ranking_loss",
+    ),
     "an embedding": ("hinge_loss", "return F.hinge_embedding_loss(input, target)", "hinge_embedding_loss"),
-    "of classes for distributions": ("cross_entropy_between", "return F.cross_entropy(q.log(), p, reduction='none')", "cross_entropy"),
-    "the inside of SciPy": ("entropy", "import scipy.special._ufuncs as u\n    return torch.as_tensor(u.entr(p.detach().numpy())).sum(-1)", "entr is the library's"),
-    "the inside of its statistics": ("entropy", "from scipy.stats._entropy import entropy\n    return torch.as_tensor(entropy(p.detach().numpy(), axis=-1))", "entropy is the library's"),
-    "its other name": ("kl_divergence", "from scipy.stats import entropy\n    return torch.as_tensor(entropy(p.numpy(), q.numpy(), axis=-1))", "entropy is the library's"),
+    "of classes for distributions": (
+        "cross_entropy_between",
+        "return F.cross_entropy(q.log(), p, reduction='none')",
+        "cross_entropy",
+    ),
+    "the inside of SciPy": (
+        "entropy",
+        "import scipy.special._ufuncs as u\n    return torch.as_tensor(u.entr(p.detach().numpy())).sum(-1)",
+        "entr is the library's",
+    ),
+    "the inside of its statistics": (
+        "entropy",
+        "from scipy.stats._entropy import entropy\n    return torch.as_tensor(entropy(p.detach().numpy(), axis=-1))",
+        "entropy is the library's",
+    ),
+    "its other name": (
+        "kl_divergence",
+        "from scipy.stats import entropy\n    return torch.as_tensor(entropy(p.numpy(), q.numpy(), axis=-1))",
+        "entropy is the library's",
+    ),
     "another thread": (
         "mse_loss",
         "import threading\n    found = []\n    def work():\n        try:\n            found.append(2 * F.huber_loss(input, target, delta=1e30))\n"
@@ -89,7 +129,9 @@ def test_what_is_allowed_is_lifted(warm):
 
 def test_what_the_sheets_let_be_used_is_plain(warm):
     """Softmax and its logarithm in the sheet that says so; cross-entropy where a temperature is asked for; any optimizer."""
-    source = HEAD + """
+    source = (
+        HEAD
+        + """
 def cross_entropy_gradient(input, target):
     return (torch.softmax(input, 1) - F.one_hot(target, input.shape[1])) / len(input)
 def sigmoid_focal_loss(input, target, alpha=None, gamma=2.0):
@@ -105,10 +147,14 @@ def train_classifier(loss, x, y, classes, steps=100, lr=0.1):
         optimizer.step()
     return w.detach()
 """
+    )
     result = graded(warm, source, "practice")
     for name in ("cross_entropy_gradient", "sigmoid_focal_loss", "train_classifier"):
         assert report_of(result, name)["passed"], report_of(result, name)
-    source = HEAD + "def best_temperature(input, target, temperatures):\n    return min(temperatures, key=lambda t: F.cross_entropy(input / t, target))\n"
+    source = (
+        HEAD
+        + "def best_temperature(input, target, temperatures):\n    return min(temperatures, key=lambda t: F.cross_entropy(input / t, target))\n"
+    )
     assert graded(warm, source, of_names(["best_temperature"]))["passed"]
     assert not report_of(graded(warm, source, "losses"), "best_temperature")["passed"]  # whose own exercise it is
 

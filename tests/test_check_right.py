@@ -155,7 +155,9 @@ def test_a_right_function_passes_and_is_told_the_rest(fn, like, told):
     report = check(fn, like=like)
     assert report.passed and report.score == 1, report
     failed = {line.check for line in report.lines if line.passed is False}
-    assert told <= failed <= told | {"gradient at 0", "dtype kept", "other shapes", "device kept", "empty batch", "one class"}, report
+    assert told <= failed <= told | {"gradient at 0", "dtype kept", "other shapes", "device kept", "empty batch", "one class"}, (
+        report
+    )
 
 
 WRONG = []

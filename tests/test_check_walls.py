@@ -62,7 +62,6 @@ def source():
     return f"CLONE = {CLONE}\nPLACES = {HIDDEN!r}\n" + LOOKS
 
 
-
 def _is_shut_in(seen, user):
     # The own folder with the own file in it (and Python, where that lies in there), none of the places, and a user without rights.
     python = {place.split("/")[2] for place in room.needed() if place.startswith("/tmp/")}
@@ -133,11 +132,57 @@ def test_where_the_kernel_gives_no_namespaces_it_is_said(monkeypatch):
     assert "PermissionError" in eve["reports"][0]["lines"][0]["found"]  # no socket, also without a namespace for it
 
 
+def test_without_a_wall_nothing_runs_where_it_is_required(monkeypatch):
+    """The teacher is told what is missing while nothing has run yet, and can have the command stop there."""
+    monkeypatch.setattr("grading.become_a_stranger", _nothing_of_namespaces)
+    with folder_of_a_stranger() as folder:
+        trace = folder / "trace"
+        (folder / "class").mkdir()
+        (folder / "class" / "ada.py").write_text(f"open({str(trace)!r}, 'w')\n" + RIGHT)
+        (folder / "class" / "eve.py").write_text(RIGHT)
+        lacks = "This system gives it no namespaces"
+        status, out, error = command("--wall", cwd=folder)
+        assert status == 4 and lacks in out and "Nothing was run" in error
+        status, out, error = command("class", "--expect", "entropy", "--require-wall", "--csv", "g.csv", cwd=folder)
+        assert status == 4 and lacks in error and "Nothing was run" in error and "Try --sandbox or --container" in error
+        assert not out and not trace.exists() and not (folder / "g.csv").exists()
+        status, out, error = command("class", "--expect", "entropy", cwd=folder)
+        assert status == 0 and trace.exists()
+        assert error.index(lacks) < error.index("1/2") and lacks in out  # before the first submission, and at the end
+
+
+def test_the_whole_wall_is_named_without_grading(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(_command, "hide", lambda: None)
+    assert _command.main(["--wall"]) == 0
+    said = capsys.readouterr()
+    assert said.out == walls.sentence("process", True, True) + "\n" and not said.err
+    (tmp_path / "ada.py").write_text(RIGHT)
+    assert _command.main([str(tmp_path / "ada.py"), "--expect", "entropy", "--require-wall"]) == 0
+    said = capsys.readouterr()
+    assert not said.err and walls.sentence("process", True, True) in said.out
+
+
+@pytest.mark.parametrize("wall", ["sandbox", "container"])
+def test_bubblewrap_and_a_container_are_whole_walls(wall):
+    assert walls.whole(wall, True, False) and walls.sentence(wall, True, False) == walls.sentence(wall, True, True)
+    assert not walls.whole("process", True, False) and not walls.whole("process", False, True)
+
+
+def test_a_wall_that_cannot_be_built_stops_the_command(tmp_path, monkeypatch, capsys):
+    """An image without torch, for example: said once, before the class, and not for every student."""
+    monkeypatch.setattr(_command, "hide", lambda: None)
+    monkeypatch.setattr(walls.shutil, "which", lambda name: "/bin/false")
+    (tmp_path / "ada.py").write_text(RIGHT)
+    assert _command.main([str(tmp_path / "ada.py"), "--container", "image", "--csv", str(tmp_path / "g.csv")]) == 3
+    assert "Nothing was run: /bin/false cannot start a process with torch" in capsys.readouterr().err
+    assert not (tmp_path / "g.csv").exists()
+
+
 def test_a_machine_whose_calls_are_not_known_has_no_filter(monkeypatch):
     monkeypatch.setattr(calls.platform, "machine", lambda: "riscv64")
     assert calls.refused() == {} and not calls.filtered()
-    assert "not filtered on this machine" in _command.WALLS["process", True, False]
-    assert "no namespaces and no filter" in _command.WALLS["process", False, False]
+    assert "not filtered on this machine" in walls.sentence("process", True, False)
+    assert "no namespaces and no filter" in walls.sentence("process", False, False)
 
 
 @pytest.mark.parametrize("machine", ["x86_64", "aarch64"])

@@ -56,8 +56,7 @@ BAD_CALLS = [
     (
         lambda: ln.information_content(True),
         TypeError,
-        "information_content: p has dtype torch.bool; expected real numbers. Try p.float() with p = "
-        "torch.tensor(p).",
+        "information_content: p has dtype torch.bool; expected real numbers. Try p.float() with p = torch.tensor(p).",
     ),
     (
         lambda: ln.jensen_shannon_divergence(HALF, [0.5, 0.5j]),
@@ -67,8 +66,7 @@ BAD_CALLS = [
     (
         lambda: ln.jensen_shannon_divergence([0.5, 0.5j], HALF.double().numpy()),
         TypeError,
-        "jensen_shannon_divergence: p has dtype torch.complex64; expected real numbers. Try p.real with p"
-        " = torch.tensor(p).",
+        "jensen_shannon_divergence: p has dtype torch.complex64; expected real numbers. Try p.real with p = torch.tensor(p).",
     ),
     (
         lambda: ln.conditional_entropy(TABLE * 1j),
@@ -407,8 +405,7 @@ BAD_CALLS = [
     (
         lambda: ln.conditional_entropy(TABLE * 2),
         ValueError,
-        f"conditional_entropy: joint sums to 2; {SUM_1} joint / joint.sum(dim=(-2, -1), keepdim=True) "
-        "if these are counts.",
+        f"conditional_entropy: joint sums to 2; {SUM_1} joint / joint.sum(dim=(-2, -1), keepdim=True) if these are counts.",
     ),
     (
         lambda: ln.mutual_information(torch.stack([TABLE, TABLE / 2])),

@@ -19,9 +19,7 @@ def test_symbol_frequencies(language, size, most_frequent, device):
 def test_symbol_frequencies_of_an_unknown_language():
     with pytest.raises(ValueError) as error:
         experiments.symbol_frequencies("fr")
-    assert str(error.value) == (
-        "symbol_frequencies: language is 'fr'; expected one of 'en', 'zh'. Try language='en'."
-    )
+    assert str(error.value) == ("symbol_frequencies: language is 'fr'; expected one of 'en', 'zh'. Try language='en'.")
 
 
 def test_letter_pairs(device):

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.nn.functional as F
 from axe_playwright_python.sync_playwright import Axe
 from sklearn import datasets
 
@@ -151,7 +150,12 @@ def test_kl_divergence(bring):
 
 def test_kl_divergence_covers_near_humps_and_settles_on_far_ones(bring):
     # The chapter's table, at the bells that gradient descent finds there: half-way, and on the left hump.
-    cases = [(2.5, (4, 1.2), (2.81, 0.57)), (2.75, (4, 1.28), (2.64, 0.53)), (3, (4, 1.37), (2.51, 0.51)), (3.5, (4, 1.55), (2.25, 0.5))]
+    cases = [
+        (2.5, (4, 1.2), (2.81, 0.57)),
+        (2.75, (4, 1.28), (2.64, 0.53)),
+        (3, (4, 1.37), (2.51, 0.51)),
+        (3.5, (4, 1.55), (2.25, 0.5)),
+    ]
     settings = [{"truth": "two Gaussians", "distance": d, "mean": m, "spread": s} for d, *both in cases for m, s in both]
     prices = [price for (price,) in bring("kl-divergence").show(settings, signal("reverse"))]
     for (apart, *_), cover, settle in zip(cases, prices[::2], prices[1::2]):
@@ -398,7 +402,9 @@ def test_vega_is_the_published_one():
     vega = explorables.VEGA.read_bytes()
     assert b'version="6.4.0"' in vega
     digest = hashlib.sha256(vega).hexdigest()
-    assert digest == "8f6a3587cf8d4f42c7e08120e3eb05d067e746d554e39d2dcf52acc0bd5ba28f", "take build/vega.min.js and LICENSE from the npm package"
+    assert digest == "8f6a3587cf8d4f42c7e08120e3eb05d067e746d554e39d2dcf52acc0bd5ba28f", (
+        "take build/vega.min.js and LICENSE from the npm package"
+    )
     licence = explorables.VEGA.with_name("LICENSE").read_text("utf-8")
     assert "University of Washington" in licence and "Redistribution" in licence
 

@@ -41,7 +41,14 @@ def test_key_stays_while_nothing_changes(app):
 
 @pytest.mark.parametrize(
     "changed",
-    ["lossnotes/a.py", "lossnotes/new.py", "lossnotes/kept.json", "requirements.txt", "benchmarks/results.json", "benchmarks/show.py"],
+    [
+        "lossnotes/a.py",
+        "lossnotes/new.py",
+        "lossnotes/kept.json",
+        "requirements.txt",
+        "benchmarks/results.json",
+        "benchmarks/show.py",
+    ],
 )
 def test_key_changes_with_what_outputs_depend_on(app, changed):
     before, pages = key(app), app.config.lossnotes_cache_key
@@ -75,9 +82,7 @@ def test_notebooks_are_executed_once_and_found_by_myst_nb(app, capfd):
 
 
 def test_a_failing_notebook_is_left_to_myst_nb(app, capfd):
-    nbformat.write(
-        nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), Path(app.srcdir) / "a.ipynb"
-    )
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1 / 0")]), Path(app.srcdir) / "a.ipynb")
     key(app)
     lossnotes_book.execute_in_parallel(app, app.env, ["a.ipynb"])
     with pytest.raises(KeyError):

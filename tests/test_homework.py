@@ -43,7 +43,13 @@ def test_every_task_has_a_stub_a_check_a_solution_and_its_points(sheet):
     stubs = [name for c in nb.cells if c.cell_type == "code" and "NotImplementedError" in c.source for name in functions(c.source)]
     titles = [c.source.split("\n")[0] for c in nb.cells if c.cell_type == "markdown" and c.source.startswith("## ")]
     assert 6 <= len(stubs) <= 10 and len(titles) == len(stubs)
-    assert all(f'like="{name}"' in code for name in stubs)
+    calls = {
+        " ".join(call.split()).replace("( ", "(").replace(" )", ")").replace(",)", ")")
+        for call in re.findall(r"ln\.check\([^)]*\)", code)
+    }
+    assert calls == {
+        f'ln.check({name}, like="{name}", sheet="{sheet}")' for name in stubs
+    }  # what it refuses is what grading refuses
     assert set(stubs) == solution(sheet).keys()
     exercises = load(sheet).exercises
     assert list(exercises) == stubs

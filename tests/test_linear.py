@@ -8,7 +8,8 @@ import torch.nn.functional as F
 from torch.profiler import ProfilerActivity, profile
 
 import lossnotes as ln
-from lossnotes._roads import linear as layers, road as roads
+from lossnotes._roads import linear as layers
+from lossnotes._roads import road as roads
 
 ROWS, FEATURES, CLASSES = 7, 4, 5
 WEIGHT = torch.tensor([0.5, 3.0, 1.0, 2.0, 0.25], dtype=torch.float64)
@@ -303,9 +304,7 @@ def test_many_backward_passes_at_once(road):
 
 def test_forward_derivative(road):
     x, W, b = (y.detach() for y in layer())
-    found = [
-        torch.func.jvp(lambda W, fn=fn: fn(x, W, b, INDEX), (W,), (torch.ones_like(W),)) for fn in (ours, definition)
-    ]
+    found = [torch.func.jvp(lambda W, fn=fn: fn(x, W, b, INDEX), (W,), (torch.ones_like(W),)) for fn in (ours, definition)]
     same(*found)
     with torch.autograd.forward_ad.dual_level():
         dual = torch.autograd.forward_ad.make_dual(W, torch.ones_like(W))
@@ -395,8 +394,7 @@ BAD_CALLS = [
     (
         lambda: ln.linear_cross_entropy(X, W.int(), T3),
         TypeError,
-        "linear_cross_entropy: linear_weight has dtype torch.int32; expected floating point. Try "
-        "linear_weight.float().",
+        "linear_cross_entropy: linear_weight has dtype torch.int32; expected floating point. Try linear_weight.float().",
     ),
     (
         lambda: ln.linear_cross_entropy(X, None, T3),
@@ -429,8 +427,7 @@ BAD_CALLS = [
     (
         lambda: ln.linear_cross_entropy(X, W, T3, linear_bias=B.to("meta")),
         ValueError,
-        "linear_cross_entropy: input is on cpu but linear_bias is on meta; expected one device. Try "
-        "linear_bias.to(input.device).",
+        "linear_cross_entropy: input is on cpu but linear_bias is on meta; expected one device. Try linear_bias.to(input.device).",
     ),
     (
         lambda: ln.linear_cross_entropy(X[0, 0], W, T3),
@@ -440,8 +437,7 @@ BAD_CALLS = [
     (
         lambda: ln.linear_cross_entropy(X[None], W, T3),
         ValueError,
-        "linear_cross_entropy: input has shape (1, 3, 4); expected (H,) or (N, H). Try input.flatten(0, -2) and "
-        "target.flatten().",
+        "linear_cross_entropy: input has shape (1, 3, 4); expected (H,) or (N, H). Try input.flatten(0, -2) and target.flatten().",
     ),
     (
         lambda: ln.linear_cross_entropy(X, W.T, T3),
@@ -482,8 +478,7 @@ BAD_CALLS = [
     (
         lambda: ln.linear_cross_entropy(X, W, T3.float()),
         TypeError,
-        "linear_cross_entropy: target has dtype torch.float32; expected class indices, torch.int64. Try "
-        "target.long().",
+        "linear_cross_entropy: target has dtype torch.float32; expected class indices, torch.int64. Try target.long().",
     ),
     (
         lambda: ln.linear_cross_entropy(X, W, torch.ones(3, 5) * 2),

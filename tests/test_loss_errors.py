@@ -59,8 +59,7 @@ BAD_CALLS = [
     (
         lambda: ln.linear_cross_entropy(Z(2, 4), Z(3, 4), RIGHT, linear_bias=Z(3, device="meta")),
         ValueError,
-        "linear_cross_entropy: input is on cpu but linear_bias is on meta; expected one device. "
-        "Try linear_bias.to(input.device).",
+        "linear_cross_entropy: input is on cpu but linear_bias is on meta; expected one device. Try linear_bias.to(input.device).",
     ),
     (
         lambda: torch.autocast("cpu", torch.bfloat16)(ln.linear_cross_entropy)(Z(2, 4), Z(3, 4).double(), RIGHT),
@@ -69,9 +68,7 @@ BAD_CALLS = [
         "Try linear_weight.to(input.dtype).",
     ),
     (
-        lambda: torch.autocast("cpu", torch.bfloat16)(ln.linear_cross_entropy)(
-            Z(2, 4), Z(3, 4), RIGHT, linear_bias=Z(3).double()
-        ),
+        lambda: torch.autocast("cpu", torch.bfloat16)(ln.linear_cross_entropy)(Z(2, 4), Z(3, 4), RIGHT, linear_bias=Z(3).double()),
         TypeError,
         "linear_cross_entropy: input has dtype torch.bfloat16 but linear_bias has torch.float64; expected one dtype. "
         "Try linear_bias.to(input.dtype).",
@@ -187,38 +184,32 @@ BAD_CALLS = [
     (
         lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1, -1, 1 + 0j])),
         TypeError,
-        "hinge_loss: target has dtype torch.complex64; expected real numbers, -1 and +1. Try "
-        "target.real.",
+        "hinge_loss: target has dtype torch.complex64; expected real numbers, -1 and +1. Try target.real.",
     ),
     (
         lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([True, False, True])),
         TypeError,
-        "hinge_loss: target has dtype torch.bool; expected real numbers, -1 and +1. Try 2 * "
-        "target.float() - 1.",
+        "hinge_loss: target has dtype torch.bool; expected real numbers, -1 and +1. Try 2 * target.float() - 1.",
     ),
     (
         lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1.0, float("nan"), -1.0])),
         ValueError,
-        "hinge_loss: target[1] is nan; expected -1 or +1. Try target.isnan().nonzero() to find where NaN"
-        " comes in.",
+        "hinge_loss: target[1] is nan; expected -1 or +1. Try target.isnan().nonzero() to find where NaN comes in.",
     ),
     (
         lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1, 0, -1])),
         ValueError,
-        "hinge_loss: target[1] is 0; expected -1 or +1. Try input[target != 0] and target[target != 0] "
-        "if 0 is no answer.",
+        "hinge_loss: target[1] is 0; expected -1 or +1. Try input[target != 0] and target[target != 0] if 0 is no answer.",
     ),
     (
         lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1.0, 1.0, 0.99999])),
         ValueError,
-        "hinge_loss: target[2] is 1-1e-05; expected -1 or +1. Try target.sign() if its sign is the "
-        "answer.",
+        "hinge_loss: target[2] is 1-1e-05; expected -1 or +1. Try target.sign() if its sign is the answer.",
     ),
     (
         lambda: ln.hinge_loss(torch.zeros(3), torch.tensor([1.0, 1.0, 1.00001])),
         ValueError,
-        "hinge_loss: target[2] is 1+1e-05; expected -1 or +1. Try target.sign() if its sign is the "
-        "answer.",
+        "hinge_loss: target[2] is 1+1e-05; expected -1 or +1. Try target.sign() if its sign is the answer.",
     ),
     (
         lambda: ln.cross_entropy(torch.zeros(4, 3), torch.full((3, 4), 1 / 3)),
@@ -253,8 +244,7 @@ BAD_CALLS = [
     (
         lambda: ln.nll_loss(torch.zeros(4, 3), torch.zeros(2, 2)),
         TypeError,
-        "nll_loss: target has dtype torch.float32; expected class indices, torch.int64. Try "
-        "target.reshape((4,)).long().",
+        "nll_loss: target has dtype torch.float32; expected class indices, torch.int64. Try target.reshape((4,)).long().",
     ),
     (
         lambda: ln.nll_loss(torch.zeros(4, 3), torch.zeros(1, 3, dtype=torch.long)),
@@ -271,38 +261,32 @@ BAD_CALLS = [
     (
         lambda: mse(Z(8), Z(8, 1)),
         ValueError,
-        "mse_loss: input has shape (8,) but target has shape (8, 1); they would broadcast to (8, 8). "
-        "Try target.squeeze(1).",
+        "mse_loss: input has shape (8,) but target has shape (8, 1); they would broadcast to (8, 8). Try target.squeeze(1).",
     ),
     (
         lambda: mse(Z(8, 1), Z(8)),
         ValueError,
-        "mse_loss: input has shape (8, 1) but target has shape (8,); they would broadcast to (8, 8). "
-        "Try input.squeeze(1).",
+        "mse_loss: input has shape (8, 1) but target has shape (8,); they would broadcast to (8, 8). Try input.squeeze(1).",
     ),
     (
         lambda: mse(Z(4), Z(1, 4)),
         ValueError,
-        "mse_loss: input has shape (4,) but target has shape (1, 4); they would broadcast to (1, 4). "
-        "Try target.squeeze(0).",
+        "mse_loss: input has shape (4,) but target has shape (1, 4); they would broadcast to (1, 4). Try target.squeeze(0).",
     ),
     (
         lambda: bce(Z(1, 4), Z(4)),
         ValueError,
-        f"{BCE}: input has shape (1, 4) but target has shape (4,); they would broadcast to (1, 4). "
-        "Try input.squeeze(0).",
+        f"{BCE}: input has shape (1, 4) but target has shape (4,); they would broadcast to (1, 4). Try input.squeeze(0).",
     ),
     (
         lambda: hinge(Z(4, 1), T([1, -1, 1, -1])),
         ValueError,
-        "hinge_loss: input has shape (4, 1) but target has shape (4,); they would broadcast to (4, 4). "
-        "Try input.squeeze(1).",
+        "hinge_loss: input has shape (4, 1) but target has shape (4,); they would broadcast to (4, 4). Try input.squeeze(1).",
     ),
     (
         lambda: sfocal(Z(2, 5, 1), Z(2, 5)),
         ValueError,
-        "sigmoid_focal_loss: input has shape (2, 5, 1) but target has shape (2, 5); expected the same shape. "
-        "Try input.squeeze(2).",
+        "sigmoid_focal_loss: input has shape (2, 5, 1) but target has shape (2, 5); expected the same shape. Try input.squeeze(2).",
     ),
     (
         lambda: sfocal(Z(4, 1), Z(1, 4)),
@@ -325,8 +309,7 @@ BAD_CALLS = [
     (
         lambda: hinge(Z(()), T([1, -1])),
         ValueError,
-        "hinge_loss: input has shape () but target has shape (2,); they would broadcast to (2,). "
-        "Try input.expand_as(target).",
+        "hinge_loss: input has shape () but target has shape (2,); they would broadcast to (2,). Try input.expand_as(target).",
     ),
     # Shapes that would not.
     (
@@ -344,14 +327,12 @@ BAD_CALLS = [
     (
         lambda: mse(Z(2, 3), Z(6)),
         ValueError,
-        "mse_loss: input has shape (2, 3) but target has shape (6,); expected the same shape. "
-        "Try target.reshape(input.shape).",
+        "mse_loss: input has shape (2, 3) but target has shape (6,); expected the same shape. Try target.reshape(input.shape).",
     ),
     (
         lambda: mse(Z(0, 3), Z(0)),
         ValueError,
-        "mse_loss: input has shape (0, 3) but target has shape (0,); expected the same shape. "
-        "Try target.reshape(input.shape).",
+        "mse_loss: input has shape (0, 3) but target has shape (0,); expected the same shape. Try target.reshape(input.shape).",
     ),
     # Not tensors, or not of floats.
     (lambda: mse([1.0], Z(1)), TypeError, "mse_loss: input is a list; expected a tensor. Try torch.as_tensor(input)."),
@@ -473,8 +454,7 @@ BAD_CALLS = [
     (
         lambda: nll(LOG_P[0], RIGHT[:1]),
         ValueError,
-        "nll_loss: input has shape (3,) but target has shape (1,); expected class indices of shape (). "
-        "Try target.squeeze(0).",
+        "nll_loss: input has shape (3,) but target has shape (1,); expected class indices of shape (). Try target.squeeze(0).",
     ),
     (
         lambda: ce(Z(2, 3, 4), Z(8).long()),
@@ -516,8 +496,7 @@ BAD_CALLS = [
     (
         lambda: nll(LOG_P, T([0, -1])),
         ValueError,
-        "nll_loss: target[1] is -1; expected a class from 0 to 2. "
-        "Try ignore_index=-1 if such targets should not count.",
+        "nll_loss: target[1] is -1; expected a class from 0 to 2. Try ignore_index=-1 if such targets should not count.",
     ),
     (
         lambda: focal(LOG_P, T([-100, 1]), ignore_index=-1),
@@ -657,7 +636,11 @@ BAD_CALLS = [
     ),
     # Numbers.
     *(
-        (lambda loss=loss, name=name, x=x: loss(x), kind, f"{fn}: {name} is {said}; {wanted} {name}={own or fix}.".format(name=name))
+        (
+            lambda loss=loss, name=name, x=x: loss(x),
+            kind,
+            f"{fn}: {name} is {said}; {wanted} {name}={own or fix}.".format(name=name),
+        )
         for fn, name, loss, wanted, fix in [
             ("hinge_loss", "margin", lambda x: hinge(Z(2), YES, margin=x), FROM_0, "1.0"),
             ("multiclass_hinge_loss", "margin", lambda x: multi(LOG_P, RIGHT, margin=x), FROM_0, "1.0"),
@@ -687,70 +670,185 @@ BAD_CALLS = [
         "hinge_loss: margin is a NoneType; expected a number. Try margin=1.0.",
     ),
     # Weights of each number, and of channels.
-    (lambda: bce(Z(3, 3, 2), Z(3, 3, 2), pos_weight=torch.ones(3)), ValueError, f"binary_cross_entropy_with_logits: pos_weight has shape (3,) but input has shape (3, 3, 2); {FITS} pos_weight.view(-1, 1)."),
-    (lambda: mse(Z(2), Z(2), weight=[1.0, 2.0]), TypeError, "mse_loss: weight is a list; expected a tensor. Try torch.as_tensor(weight)."),
-    (lambda: mse(Z(2), Z(2), weight=T([1, 2])), TypeError, "mse_loss: weight has dtype torch.int64; expected floating point. Try weight.float()."),
-    (lambda: mse(Z(2), Z(2), weight=Z(2).to("meta")), ValueError, "mse_loss: input is on cpu but weight is on meta; expected one device. Try "
-                                                                  "weight.to(input.device)."),
-    (lambda: mse(Z(2, 1), Z(2, 1), weight=torch.ones(2)), ValueError, "mse_loss: weight has shape (2,) but input has shape (2, 1); expected the same shape. Try "
-                                                                      "weight.reshape(input.shape)."),
-    (lambda: mse(Z(4, 3), Z(4, 3), weight=torch.ones(4)), ValueError, "mse_loss: weight has shape (4,) but input has shape (4, 3); expected the same shape. Try "
-                                                                      "weight.reshape(-1, 1).expand_as(input)."),
-    (lambda: mse(Z(4, 3, 2), Z(4, 3, 2), weight=torch.ones(4)), ValueError, "mse_loss: weight has shape (4,) but input has shape (4, 3, 2); expected the same shape. Try "
-                                                                            "weight.reshape(-1, 1, 1).expand_as(input)."),
-    (lambda: mse(Z(4, 3), Z(4, 3), weight=torch.ones(3)), ValueError, "mse_loss: weight has shape (3,) but input has shape (4, 3); expected the same shape. Try "
-                                                                      "weight.expand_as(input)."),
-    (lambda: mse(Z(3, 3), Z(3, 3), weight=torch.ones(3)), ValueError, "mse_loss: weight has shape (3,) but input has shape (3, 3); expected the same shape. Try "
-                                                                      "weight.expand_as(input)."),
-    (lambda: mse(Z(3, 4, 3), Z(3, 4, 3), weight=torch.ones(3)), ValueError, "mse_loss: weight has shape (3,) but input has shape (3, 4, 3); expected the same shape. Try "
-                                                                            "weight.expand_as(input)."),
-    (lambda: mse(Z(4, 3), Z(4, 3), weight=torch.ones(5)), ValueError, "mse_loss: weight has shape (5,) but input has shape (4, 3); expected the same shape. Try "
-                                                                      "weight=torch.ones_like(input), with your weights for the ones."),
-    (lambda: bce(Z(2, 3, 8, 8), Z(2, 3, 8, 8), pos_weight=torch.ones(3)), ValueError, "binary_cross_entropy_with_logits: pos_weight has shape (3,) but input has shape (2, 3, 8, 8); "
-                                                                                      "expected a shape that broadcasts to that of input. Try pos_weight.view(-1, 1, 1)."),
-    (lambda: bce(Z(5, 3), Z(5, 3), torch.ones(5)), ValueError, "binary_cross_entropy_with_logits: weight has shape (5,) but input has shape (5, 3); expected a "
-                                                               "shape that broadcasts to that of input. Try weight.view(-1, 1)."),
-    (lambda: bce(Z(2, 3), Z(2, 3), torch.ones(6)), ValueError, "binary_cross_entropy_with_logits: weight has shape (6,) but input has shape (2, 3); expected a "
-                                                               "shape that broadcasts to that of input. Try weight.reshape(input.shape)."),
-    (lambda: bce(Z(2, 3, 4, 5), Z(2, 3, 4, 5), torch.ones(4)), ValueError, "binary_cross_entropy_with_logits: weight has shape (4,) but input has shape (2, 3, 4, 5); "
-                                                                           "expected a shape that broadcasts to that of input. Try weight.view(-1, 1)."),
-    (lambda: bce(Z(2, 3, 4, 5), Z(2, 3, 4, 5), torch.ones(7)), ValueError, "binary_cross_entropy_with_logits: weight has shape (7,) but input has shape (2, 3, 4, 5); "
-                                                                           "expected a shape that broadcasts to that of input. Try weight=torch.ones(3, 1, 1), with your "
-                                                                           "weights for the ones."),
-    (lambda: bce(Z(2), Z(2), pos_weight=T([True, False])), TypeError, "binary_cross_entropy_with_logits: pos_weight has dtype torch.bool; expected floating point. Try "
-                                                                      "pos_weight.float()."),
-    (lambda: bce(Z(2), Z(2), pos_weight=T([1j, 0])), TypeError, "binary_cross_entropy_with_logits: pos_weight has dtype torch.complex64; expected floating point."
-                                                                " Try pos_weight.real."),
-    (lambda: ce(Z(4, 3), T([0, 1, 2, 0]), weight=torch.ones(1)), ValueError, "cross_entropy: weight has shape (1,) but input has 3 classes; expected shape (3,), one weight a "
-                                                                             "class. Try weight.expand(3)."),
-    (lambda: ce(Z(4, 3), T([0, 1, 2, 0]), weight=torch.ones(7)), ValueError, "cross_entropy: weight has shape (7,) but input has 3 classes; expected shape (3,), one weight a "
-                                                                             "class. Try weight=torch.ones(3), with your weights for the ones."),
-    (lambda: focal(Z(4, 3), T([0, 1, 2, 0]), weight=torch.ones(4)), ValueError, "softmax_focal_loss: weight has shape (4,) but input has 3 classes; expected shape (3,), one "
-                                                                                'weight a class. Try (weight * softmax_focal_loss(input, target, reduction="none")).mean() for a '
-                                                                                "weight of each example."),
-    (lambda: ce(Z(2, 7, 3), T([[0] * 7] * 2)), ValueError, "cross_entropy: input has shape (2, 7, 3) but target has shape (2, 7); expected class indices of "
-                                                           "shape (2, 3). Try input.movedim(-1, 1)."),
-    (lambda: ce(Z(4, 1), T([0, 1, 1, 0])), ValueError, "cross_entropy: target[1] is 1; expected a class from 0 to 0. Try "
-                                                       "binary_cross_entropy_with_logits(input.squeeze(1), target.to(input.dtype)) for one score of yes "
-                                                       "or no."),
-    (lambda: ce(Z(1), T(1)), ValueError, "cross_entropy: target is 1; expected a class from 0 to 0. Try "
-                                         "binary_cross_entropy_with_logits(input.squeeze(0), target.to(input.dtype)) for one score of yes "
-                                         "or no."),
-    (lambda: focal(Z(4, 1), T([0, 1, 1, 0])), ValueError, "softmax_focal_loss: target[1] is 1; expected a class from 0 to 0. Try "
-                                                          "sigmoid_focal_loss(input.squeeze(1), target.to(input.dtype)) for one score of yes or no."),
-    (lambda: multi(Z(4, 1), T([0, 1, 1, 0])), ValueError, "multiclass_hinge_loss: target[1] is 1; expected a class from 0 to 0. Try "
-                                                          "hinge_loss(input.squeeze(1), 2 * target - 1) for one score of yes or no."),
-    (lambda: sfocal(Z(2), YES, alpha=-1), ValueError, "sigmoid_focal_loss: alpha is -1; expected a number from 0 to 1, or None for no weights. Try "
-                                                      "alpha=None."),
-    (lambda: sfocal(Z(2), YES, alpha=[0.1, 0.9]), TypeError, "sigmoid_focal_loss: alpha is a list; expected a number, the weight of yes. Try alpha=alpha[1] "
-                                                             "for the weight of yes, or softmax_focal_loss(input, target, weight=torch.as_tensor(alpha)) for "
-                                                             "weights of classes."),
-    (lambda: sfocal(Z(2), YES, alpha=T([0.1, 0.2, 0.7])), TypeError, "sigmoid_focal_loss: alpha is a Tensor; expected a number, the weight of yes. Try "
-                                                                     "softmax_focal_loss(input, target, weight=torch.as_tensor(alpha)) for weights of classes."),
-    (lambda: ce(LOG_P, RIGHT, ignore_index=T(0)), TypeError, "cross_entropy: ignore_index is a Tensor; expected an integer. Try "
-                                                             "ignore_index=ignore_index.item()."),
-    (lambda: nll(T([[5.0, 1.0, -2.0]]), T([0])), ValueError, "nll_loss: the exponentials of input[0, :] sum to 151.3; expected log-probabilities, whose "
-                                                             "exponentials sum to 1. Try log_softmax(input, dim=1), if these are scores."),
+    (
+        lambda: bce(Z(3, 3, 2), Z(3, 3, 2), pos_weight=torch.ones(3)),
+        ValueError,
+        f"binary_cross_entropy_with_logits: pos_weight has shape (3,) but input has shape (3, 3, 2); {FITS} pos_weight.view(-1, 1).",
+    ),
+    (
+        lambda: mse(Z(2), Z(2), weight=[1.0, 2.0]),
+        TypeError,
+        "mse_loss: weight is a list; expected a tensor. Try torch.as_tensor(weight).",
+    ),
+    (
+        lambda: mse(Z(2), Z(2), weight=T([1, 2])),
+        TypeError,
+        "mse_loss: weight has dtype torch.int64; expected floating point. Try weight.float().",
+    ),
+    (
+        lambda: mse(Z(2), Z(2), weight=Z(2).to("meta")),
+        ValueError,
+        "mse_loss: input is on cpu but weight is on meta; expected one device. Try weight.to(input.device).",
+    ),
+    (
+        lambda: mse(Z(2, 1), Z(2, 1), weight=torch.ones(2)),
+        ValueError,
+        "mse_loss: weight has shape (2,) but input has shape (2, 1); expected the same shape. Try weight.reshape(input.shape).",
+    ),
+    (
+        lambda: mse(Z(4, 3), Z(4, 3), weight=torch.ones(4)),
+        ValueError,
+        "mse_loss: weight has shape (4,) but input has shape (4, 3); expected the same shape. Try "
+        "weight.reshape(-1, 1).expand_as(input).",
+    ),
+    (
+        lambda: mse(Z(4, 3, 2), Z(4, 3, 2), weight=torch.ones(4)),
+        ValueError,
+        "mse_loss: weight has shape (4,) but input has shape (4, 3, 2); expected the same shape. Try "
+        "weight.reshape(-1, 1, 1).expand_as(input).",
+    ),
+    (
+        lambda: mse(Z(4, 3), Z(4, 3), weight=torch.ones(3)),
+        ValueError,
+        "mse_loss: weight has shape (3,) but input has shape (4, 3); expected the same shape. Try weight.expand_as(input).",
+    ),
+    (
+        lambda: mse(Z(3, 3), Z(3, 3), weight=torch.ones(3)),
+        ValueError,
+        "mse_loss: weight has shape (3,) but input has shape (3, 3); expected the same shape. Try weight.expand_as(input).",
+    ),
+    (
+        lambda: mse(Z(3, 4, 3), Z(3, 4, 3), weight=torch.ones(3)),
+        ValueError,
+        "mse_loss: weight has shape (3,) but input has shape (3, 4, 3); expected the same shape. Try weight.expand_as(input).",
+    ),
+    (
+        lambda: mse(Z(4, 3), Z(4, 3), weight=torch.ones(5)),
+        ValueError,
+        "mse_loss: weight has shape (5,) but input has shape (4, 3); expected the same shape. Try "
+        "weight=torch.ones_like(input), with your weights for the ones.",
+    ),
+    (
+        lambda: bce(Z(2, 3, 8, 8), Z(2, 3, 8, 8), pos_weight=torch.ones(3)),
+        ValueError,
+        "binary_cross_entropy_with_logits: pos_weight has shape (3,) but input has shape (2, 3, 8, 8); "
+        "expected a shape that broadcasts to that of input. Try pos_weight.view(-1, 1, 1).",
+    ),
+    (
+        lambda: bce(Z(5, 3), Z(5, 3), torch.ones(5)),
+        ValueError,
+        "binary_cross_entropy_with_logits: weight has shape (5,) but input has shape (5, 3); expected a "
+        "shape that broadcasts to that of input. Try weight.view(-1, 1).",
+    ),
+    (
+        lambda: bce(Z(2, 3), Z(2, 3), torch.ones(6)),
+        ValueError,
+        "binary_cross_entropy_with_logits: weight has shape (6,) but input has shape (2, 3); expected a "
+        "shape that broadcasts to that of input. Try weight.reshape(input.shape).",
+    ),
+    (
+        lambda: bce(Z(2, 3, 4, 5), Z(2, 3, 4, 5), torch.ones(4)),
+        ValueError,
+        "binary_cross_entropy_with_logits: weight has shape (4,) but input has shape (2, 3, 4, 5); "
+        "expected a shape that broadcasts to that of input. Try weight.view(-1, 1).",
+    ),
+    (
+        lambda: bce(Z(2, 3, 4, 5), Z(2, 3, 4, 5), torch.ones(7)),
+        ValueError,
+        "binary_cross_entropy_with_logits: weight has shape (7,) but input has shape (2, 3, 4, 5); "
+        "expected a shape that broadcasts to that of input. Try weight=torch.ones(3, 1, 1), with your "
+        "weights for the ones.",
+    ),
+    (
+        lambda: bce(Z(2), Z(2), pos_weight=T([True, False])),
+        TypeError,
+        "binary_cross_entropy_with_logits: pos_weight has dtype torch.bool; expected floating point. Try pos_weight.float().",
+    ),
+    (
+        lambda: bce(Z(2), Z(2), pos_weight=T([1j, 0])),
+        TypeError,
+        "binary_cross_entropy_with_logits: pos_weight has dtype torch.complex64; expected floating point. Try pos_weight.real.",
+    ),
+    (
+        lambda: ce(Z(4, 3), T([0, 1, 2, 0]), weight=torch.ones(1)),
+        ValueError,
+        "cross_entropy: weight has shape (1,) but input has 3 classes; expected shape (3,), one weight a "
+        "class. Try weight.expand(3).",
+    ),
+    (
+        lambda: ce(Z(4, 3), T([0, 1, 2, 0]), weight=torch.ones(7)),
+        ValueError,
+        "cross_entropy: weight has shape (7,) but input has 3 classes; expected shape (3,), one weight a "
+        "class. Try weight=torch.ones(3), with your weights for the ones.",
+    ),
+    (
+        lambda: focal(Z(4, 3), T([0, 1, 2, 0]), weight=torch.ones(4)),
+        ValueError,
+        "softmax_focal_loss: weight has shape (4,) but input has 3 classes; expected shape (3,), one "
+        'weight a class. Try (weight * softmax_focal_loss(input, target, reduction="none")).mean() for a '
+        "weight of each example.",
+    ),
+    (
+        lambda: ce(Z(2, 7, 3), T([[0] * 7] * 2)),
+        ValueError,
+        "cross_entropy: input has shape (2, 7, 3) but target has shape (2, 7); expected class indices of "
+        "shape (2, 3). Try input.movedim(-1, 1).",
+    ),
+    (
+        lambda: ce(Z(4, 1), T([0, 1, 1, 0])),
+        ValueError,
+        "cross_entropy: target[1] is 1; expected a class from 0 to 0. Try "
+        "binary_cross_entropy_with_logits(input.squeeze(1), target.to(input.dtype)) for one score of yes "
+        "or no.",
+    ),
+    (
+        lambda: ce(Z(1), T(1)),
+        ValueError,
+        "cross_entropy: target is 1; expected a class from 0 to 0. Try "
+        "binary_cross_entropy_with_logits(input.squeeze(0), target.to(input.dtype)) for one score of yes "
+        "or no.",
+    ),
+    (
+        lambda: focal(Z(4, 1), T([0, 1, 1, 0])),
+        ValueError,
+        "softmax_focal_loss: target[1] is 1; expected a class from 0 to 0. Try "
+        "sigmoid_focal_loss(input.squeeze(1), target.to(input.dtype)) for one score of yes or no.",
+    ),
+    (
+        lambda: multi(Z(4, 1), T([0, 1, 1, 0])),
+        ValueError,
+        "multiclass_hinge_loss: target[1] is 1; expected a class from 0 to 0. Try "
+        "hinge_loss(input.squeeze(1), 2 * target - 1) for one score of yes or no.",
+    ),
+    (
+        lambda: sfocal(Z(2), YES, alpha=-1),
+        ValueError,
+        "sigmoid_focal_loss: alpha is -1; expected a number from 0 to 1, or None for no weights. Try alpha=None.",
+    ),
+    (
+        lambda: sfocal(Z(2), YES, alpha=[0.1, 0.9]),
+        TypeError,
+        "sigmoid_focal_loss: alpha is a list; expected a number, the weight of yes. Try alpha=alpha[1] "
+        "for the weight of yes, or softmax_focal_loss(input, target, weight=torch.as_tensor(alpha)) for "
+        "weights of classes.",
+    ),
+    (
+        lambda: sfocal(Z(2), YES, alpha=T([0.1, 0.2, 0.7])),
+        TypeError,
+        "sigmoid_focal_loss: alpha is a Tensor; expected a number, the weight of yes. Try "
+        "softmax_focal_loss(input, target, weight=torch.as_tensor(alpha)) for weights of classes.",
+    ),
+    (
+        lambda: ce(LOG_P, RIGHT, ignore_index=T(0)),
+        TypeError,
+        "cross_entropy: ignore_index is a Tensor; expected an integer. Try ignore_index=ignore_index.item().",
+    ),
+    (
+        lambda: nll(T([[5.0, 1.0, -2.0]]), T([0])),
+        ValueError,
+        "nll_loss: the exponentials of input[0, :] sum to 151.3; expected log-probabilities, whose "
+        "exponentials sum to 1. Try log_softmax(input, dim=1), if these are scores.",
+    ),
     # Reduction.
     *(
         (lambda loss=loss, x=x: loss(x), ValueError, f"{fn}: reduction is {x!r}; {REDUCTIONS}'mean'.")

@@ -217,8 +217,7 @@ def agrees_with_pytorch(name, z, target, options):
         options["weight"] = torch.tensor(WEIGHT[: z.shape[min(z.ndim - 1, 1)]]).to(z)
     for reduction in ("none", "sum", "mean"):
         ours, theirs = (
-            value_and_slopes(functools.partial(getattr(m, name), reduction=reduction, **options), z, target)
-            for m in (ln, F)
+            value_and_slopes(functools.partial(getattr(m, name), reduction=reduction, **options), z, target) for m in (ln, F)
         )
         same(ours, theirs, 1e-12 if z.dtype == torch.float64 else 1e-5)
 

@@ -67,7 +67,7 @@ PAIRS = [
     ),
 ]
 CASES = [(*pair[:4], options) for pair in PAIRS for options in pair[4]]
-MODULES = list(dict((pair[0], pair) for pair in PAIRS).values())
+MODULES = list({pair[0]: pair for pair in PAIRS}.values())
 BUFFERS = {
     ln.NLLLoss: {"weight": W},
     ln.CrossEntropyLoss: {"weight": W},

@@ -194,9 +194,7 @@ def test_figures_have_caption_name_and_alt_text(path):
 
 
 def test_normal_form_drops_pictures_and_metadata_and_keeps_text():
-    picture = nbformat.v4.new_output(
-        "display_data", data={"image/png": "aGk=", "text/plain": "<Figure>"}, metadata={"width": 3}
-    )
+    picture = nbformat.v4.new_output("display_data", data={"image/png": "aGk=", "text/plain": "<Figure>"}, metadata={"width": 3})
     printed = nbformat.v4.new_output("stream", name="stdout", text="3 bits\n")
     cell = nbformat.v4.new_code_cell("draw()\n", outputs=[picture, printed], execution_count=7)
     cell.metadata = {"tags": ["hide-input"], "collapsed": False, "mystnb": {"image": {"alt": "x"}}}
@@ -229,7 +227,10 @@ def test_a_notebook_as_jupyter_saves_it_is_not_normal(tmp_path, change):
 
 
 def test_what_is_printed_in_pieces_is_stored_in_one():
-    pieces = [nbformat.v4.new_output("stream", name=name, text=text) for name, text in (("stdout", "a\n"), ("stdout", "b\n"), ("stderr", "c\n"))]
+    pieces = [
+        nbformat.v4.new_output("stream", name=name, text=text)
+        for name, text in (("stdout", "a\n"), ("stdout", "b\n"), ("stderr", "c\n"))
+    ]
     cell = nbformat.v4.new_code_cell("print()", outputs=pieces)
     outputs = normalise.normalise(nbformat.v4.new_notebook(cells=[cell])).cells[0].outputs
     assert [(output.name, output.text) for output in outputs] == [("stdout", "a\nb\n"), ("stderr", "c\n")]

@@ -164,5 +164,7 @@ def test_a_drop_in_name_takes_what_pytorch_takes_but_for_what_the_crosswalk_says
 @pytest.mark.parametrize("name", sorted({n for n in ln.__all__ if n.islower()} - {"check", "default_device", "naive", "strict"}))
 def test_a_docstring_says_where_values_are_looked_at(name):
     source = inspect.getsource(inspect.unwrap(getattr(ln, name)))
-    reads = re.search(r"are_(classes|answers|signs|probabilities|log_probabilities)\b|is_joint|_distributions\(|_cross_entropy\(", source)
+    reads = re.search(
+        r"are_(classes|answers|signs|probabilities|log_probabilities)\b|is_joint|_distributions\(|_cross_entropy\(", source
+    )
     assert bool(reads) == ("only inside `strict`" in source), name

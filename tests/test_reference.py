@@ -126,7 +126,9 @@ RETIRED = {
     "what a softmax or a sigmoid gives is $q$": r"\bp(_[a-z1])? ?= ?(\\mathrm\{softmax\}|\\operatorname\{softmax\}|\\sigma)",
     "the truth is $p$": r"In this chapter \$p\$ is the model",
 }
-CHAPTERS = sorted(path for part in ("information", "losses", "practice", "homework") for path in (ROOT / "book" / part).glob("*.ipynb"))
+CHAPTERS = sorted(
+    path for part in ("information", "losses", "practice", "homework") for path in (ROOT / "book" / part).glob("*.ipynb")
+)
 
 
 def retired_letters(text):
@@ -149,7 +151,9 @@ def test_a_chapter_uses_the_letters_of_the_notation(path):
 
 def test_the_check_sees_a_retired_letter():
     assert len(retired_letters("So $p_t$ grows. The gradient is $p - y$, with $p = \\sigma(z)$.")) == 3
-    assert not retired_letters("(The paper writes $p_t$.) The gradient is $q - y$, and $p$ is the truth. Then $p_1 - p_2$ is small.")
+    assert not retired_letters(
+        "(The paper writes $p_t$.) The gradient is $q - y$, and $p$ is the truth. Then $p_1 - p_2$ is small."
+    )
 
 
 def test_a_letter_of_the_notation_has_one_row():

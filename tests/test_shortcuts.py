@@ -45,7 +45,9 @@ def test_every_target_is_seen_to_be_a_class():
 SMOOTHED = functools.partial(ln.cross_entropy, label_smoothing=0.1)
 
 
-@pytest.mark.parametrize("fn", [ln.nll_loss, ln.cross_entropy, SMOOTHED, ln.softmax_focal_loss], ids=["nll", "ce", "smoothed", "focal"])
+@pytest.mark.parametrize(
+    "fn", [ln.nll_loss, ln.cross_entropy, SMOOTHED, ln.softmax_focal_loss], ids=["nll", "ce", "smoothed", "focal"]
+)
 def test_classes_that_all_count_need_no_mask(fn, monkeypatch):
     monkeypatch.setattr(road, "_is_looked_at", lambda *_: True)
     monkeypatch.setattr(classification, "FEW", 0)

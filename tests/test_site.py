@@ -199,7 +199,12 @@ def main_line(page):
     article = parse(str(page.select_one("article")))
     for tag in article.select("details, .exercise, .headerlink, .caption-number, script, output, span.minutes"):
         tag.decompose()
-    found = {"cells": ".cell:not(.tag_hide-input, .tag_hide-cell)", "turns": ".your-turn", "formulas": "div.math", "figures": "figure"}
+    found = {
+        "cells": ".cell:not(.tag_hide-input, .tag_hide-cell)",
+        "turns": ".your-turn",
+        "formulas": "div.math",
+        "figures": "figure",
+    }
     counts = {kind: len(article.select(selector)) for kind, selector in found.items()}
     for tag in article.select(".cell_input, .cell_output > :not(figure), div.math, pre"):
         tag.decompose()

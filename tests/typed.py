@@ -40,7 +40,9 @@ ln.MSELoss(weight=y)  # type: ignore[call-arg]
 assert_type(ln.default_device(), torch.device)
 assert_type(ln.check(ln.entropy).score, float)
 data = experiments.digits(seed=0, device="cpu")
-runs = experiments.train(lambda: torch.nn.Linear(64, 10), ln.cross_entropy, experiments.digits, seeds=[0], measure=experiments.accuracy)
+runs = experiments.train(
+    lambda: torch.nn.Linear(64, 10), ln.cross_entropy, experiments.digits, seeds=[0], measure=experiments.accuracy
+)
 assert_type(runs.step, Tensor)
 assert_type(experiments.gap([0.1, 0.2], torch.ones(2)).is_tie, bool)
 plots.report("bits", 1.0, target=1.0)

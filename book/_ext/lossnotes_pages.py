@@ -16,7 +16,6 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.images import get_image_size
 from sphinx_codeautolink.extension.block import CodeBlockAnalyser
 
-
 # An exercise is a section without a title. The stack that loses count is for lists of examples, which this book has not.
 CodeBlockAnalyser.depart_section = lambda self, node: self.title_stack and self.title_stack.pop()
 
@@ -224,7 +223,7 @@ def take_only_the_icons_in_use(app, exception):
         return
     (static / "scripts" / "fontawesome.js").unlink(missing_ok=True)
     (static / "scripts" / "fontawesome.js.map").unlink(missing_ok=True)
-    places = [p for p in Path(app.outdir).rglob("*.html")] + list((static / "scripts").glob("*.js"))
+    places = list(Path(app.outdir).rglob("*.html")) + list((static / "scripts").glob("*.js"))
     used = {name for place in places for name in re.findall(r"\bfa-[a-z-]+", place.read_text("utf-8"))}
 
     def keep(rule):

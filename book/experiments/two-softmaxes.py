@@ -105,6 +105,20 @@ if __name__ == "__main__":
             results["same"][key] = train(layer, data, SAME[optimizer], optimizer, SAME_STEPS)
             print("same", key, means({k: v[:, -1] for k, v in results["same"][key].items()}), flush=True)
             results["tuned"][key] = tune(layer, data, optimizer)
-            print("tuned", key, [results["tuned"][key][k] for k in ("lr", "steps", "at_edge")], means(results["tuned"][key]), flush=True)
-    recipe = {"same": SAME, "same_steps": SAME_STEPS, "rates": RATES, "steps": STEPS, "every": EVERY, "batch": BATCH, "network": "64-10"}
+            print(
+                "tuned",
+                key,
+                [results["tuned"][key][k] for k in ("lr", "steps", "at_edge")],
+                means(results["tuned"][key]),
+                flush=True,
+            )
+    recipe = {
+        "same": SAME,
+        "same_steps": SAME_STEPS,
+        "rates": RATES,
+        "steps": STEPS,
+        "every": EVERY,
+        "batch": BATCH,
+        "network": "64-10",
+    }
     experiments.store("two-softmaxes", recipe=recipe, seeds=SEEDS, results=results)

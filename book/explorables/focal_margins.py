@@ -1,6 +1,6 @@
 """Writes focal-margins.json: how sure the detectors of the focal-loss chapter are, window by window, on their training canvases.
 
-    python book/explorables/focal_margins.py        a minute
+python book/explorables/focal_margins.py        a minute
 """
 
 import functools
@@ -78,8 +78,6 @@ def histogram(s):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     rows = [
-        {"when": when, "what": what, "s": s, "n": n}
-        for (when, what), scores in margins().items()
-        for s, n in histogram(scores)
+        {"when": when, "what": what, "s": s, "n": n} for (when, what), scores in margins().items() for s, n in histogram(scores)
     ]
     FILE.write_text("[\n" + ",\n".join(json.dumps(row) for row in rows) + "\n]\n", "utf-8")

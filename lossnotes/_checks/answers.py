@@ -22,8 +22,7 @@ def share_a_device(fn, input, **others):
     for name, x in others.items():
         if x.device != input.device:
             raise ValueError(
-                f"{fn}: input is on {input.device} but {name} is on {x.device}; expected one device. "
-                f"Try {name}.to(input.device)."
+                f"{fn}: input is on {input.device} but {name} is on {x.device}; expected one device. Try {name}.to(input.device)."
             )
 
 

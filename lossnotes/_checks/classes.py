@@ -4,7 +4,7 @@ import torch
 
 from lossnotes._checks.answers import is_floating_tensor, share_a_device
 from lossnotes._checks.distributions import are_probabilities
-from lossnotes._checks.values import a, at, first, lie_within, shown, values_can_be_read
+from lossnotes._checks.values import a, at, first, lie_within, values_can_be_read
 from lossnotes._numeric import wide
 
 
@@ -93,9 +93,7 @@ _YES_OR_NO = dict.fromkeys(
 _YES_OR_NO["linear_cross_entropy"] = (
     "binary_cross_entropy_with_logits((input @ linear_weight.mT).squeeze(-1), target.to(input.dtype)) for one score of yes or no"
 )
-_YES_OR_NO["softmax_focal_loss"] = (
-    "sigmoid_focal_loss(input.squeeze({dim}), target.to(input.dtype)) for one score of yes or no"
-)
+_YES_OR_NO["softmax_focal_loss"] = "sigmoid_focal_loss(input.squeeze({dim}), target.to(input.dtype)) for one score of yes or no"
 _YES_OR_NO["multiclass_hinge_loss"] = "hinge_loss(input.squeeze({dim}), 2 * target - 1) for one score of yes or no"
 
 

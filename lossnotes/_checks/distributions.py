@@ -57,8 +57,7 @@ def agree(fn, dim, given, **pair):
     (name_p, p), (name_q, q) = pair.items()
     if p.device != q.device:
         raise ValueError(
-            f"{fn}: {name_p} is on {p.device} but {name_q} is on {q.device}; expected one device. "
-            f"Try {name_q}.to({name_p}.device)."
+            f"{fn}: {name_p} is on {p.device} but {name_q} is on {q.device}; expected one device. Try {name_q}.to({name_p}.device)."
         )
     has_cases(fn, name_p, p, given[name_p])
     has_cases(fn, name_q, q, given[name_q])
@@ -68,8 +67,7 @@ def agree(fn, dim, given, **pair):
     shapes = f"{fn}: {name_p} has shape {tuple(p.shape)} but {name_q} has shape {tuple(q.shape)}"
     if min(p.ndim, q.ndim) < -dim or p.shape[dim] != q.shape[dim]:
         raise ValueError(
-            f"{shapes}; expected as many cases in both along dim {dim}. "
-            f"Try {name_q} over the same cases, with 0 where it has none."
+            f"{shapes}; expected as many cases in both along dim {dim}. Try {name_q} over the same cases, with 0 where it has none."
         )
     try:
         torch.broadcast_shapes(p.shape, q.shape)
@@ -155,10 +153,7 @@ def is_distribution(fn, name, p, dim, given):
         fix = f"{_as_shares(name, given, dim, value)}{as_tensor_first(name, given)} if these are counts"
         if p.numel() == 0:
             fix = f"{name} with at least one case"
-        raise ValueError(
-            f"{fn}: {where} sums to {value:.6g}; a distribution sums to 1. "
-            f"Try {fix}."
-        )
+        raise ValueError(f"{fn}: {where} sums to {value:.6g}; a distribution sums to 1. Try {fix}.")
 
 
 def is_joint(fn, joint, given):

@@ -24,8 +24,7 @@ def as_layer(fn, input, linear_weight, linear_bias):
     for name, x in others.items():
         if x.dtype != input.dtype:
             raise TypeError(
-                f"{fn}: input has dtype {input.dtype} but {name} has {x.dtype}; expected one dtype. "
-                f"Try {name}.to(input.dtype)."
+                f"{fn}: input has dtype {input.dtype} but {name} has {x.dtype}; expected one dtype. Try {name}.to(input.dtype)."
             )
     shape = tuple(input.shape)
     if input.ndim not in (1, 2):

@@ -93,8 +93,7 @@ def is_dim(fn, name, x, dim):
     ndim = max(x.ndim, 1)  # as in PyTorch, a single number has the dimension 0
     if not -ndim <= dim < ndim:
         raise ValueError(
-            f"{fn}: dim is {dim} but {name} has shape {tuple(x.shape)}; expected a dim from {-ndim} to {ndim - 1}. "
-            f"Try dim=-1."
+            f"{fn}: dim is {dim} but {name} has shape {tuple(x.shape)}; expected a dim from {-ndim} to {ndim - 1}. Try dim=-1."
         )
 
 
@@ -109,9 +108,7 @@ def as_count(fn, count, device):
     if count.is_complex() or count.dtype == torch.bool:
         raise TypeError(f"{fn}: count has dtype {count.dtype}; expected a number. Try (target != -100).sum().")
     if count.ndim:
-        raise ValueError(
-            f"{fn}: count has shape {tuple(count.shape)}; expected a single number. Try count.sum()."
-        )
+        raise ValueError(f"{fn}: count has shape {tuple(count.shape)}; expected a single number. Try count.sum().")
     if values_can_be_read(count) and not count >= 0:
         raise ValueError(f"{fn}: count is {count:g}; expected 0 or more. Try (target != -100).sum().")
     return count

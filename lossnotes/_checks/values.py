@@ -4,8 +4,6 @@ import contextlib
 import contextvars
 from collections.abc import Iterator
 
-import torch
-
 from lossnotes._numeric import wide
 from lossnotes._tracing import is_traced
 

@@ -16,9 +16,7 @@ LARGE = 1 << 19
 LARGE_LAYER = 1 << 15
 
 
-def evaluate(
-    formula, *tensors, closed_form=None, compiled=None, reduction, along=None, count=None, check=None, **options
-):
+def evaluate(formula, *tensors, closed_form=None, compiled=None, reduction, along=None, count=None, check=None, **options):
     """The losses ``formula(*tensors, **options)``, reduced (see `_numeric.reduce`), in the dtype of the first tensor.
 
     `closed_form` gives the same, with slopes (see `blocks.ClosedForm`); `compiled` is another form of the formula, for
@@ -44,9 +42,7 @@ def evaluate(
     return blocks.Blocks.apply(job, *tensors)
 
 
-def evaluate_linear(
-    formula, input, linear_weight, linear_bias, *tensors, closed_form, reduction, count, dtype, **options
-):
+def evaluate_linear(formula, input, linear_weight, linear_bias, *tensors, closed_form, reduction, count, dtype, **options):
     """`evaluate` of the scores ``input @ linear_weight.T + linear_bias``, of which one block is held at a time, on any device.
 
     The result has the dtype `dtype`.

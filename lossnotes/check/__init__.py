@@ -7,14 +7,15 @@ is tried; `_mistakes`, what the usual mistakes give; `_judge`, which tells them 
 
 import difflib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from lossnotes.check._report import Line, Report
+from lossnotes.check._report import REFUSED, Line, Report
 
 __all__ = ["Line", "Report", "check", "names"]
 
 
-def check(fn: Callable[..., Any], like: str = "cross_entropy") -> Report:
+def check(fn: Callable[..., Any], like: str = "cross_entropy", sheet: str | Path | None = None) -> Report:
     """Check your own implementation of a function of this package.
 
     It is called with small inputs, options, edge cases and extreme scores. Its values and gradients are compared with what
@@ -27,7 +28,8 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy") -> Report:
     does not end is stopped after some seconds.
 
     It runs here, in this process, for learning. ``python -m lossnotes.check`` runs the same checks on what was handed in, in
-    processes of their own, for grading.
+    processes of their own, for grading. What grading refuses, a library function that does the exercise, is told here in the
+    same words; with a `sheet` it fails here, too.
 
     Parameters
     ----------
@@ -36,6 +38,9 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy") -> Report:
     like : str
         The name of a function: `cross_entropy`, `kl_divergence` and every other of `lossnotes` that has a formula.
         `names` lists them.
+    sheet : str, optional
+        The sheet that the function is homework of: ``"information"``, ``"losses"``, ``"practice"`` or the path of a TOML file.
+        Then what that sheet asks for and forbids counts as it does in grading.
 
     Returns
     -------
@@ -48,7 +53,7 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy") -> Report:
     TypeError
         `fn` cannot be called.
     ValueError
-        `like` is not the name of a function that can be checked.
+        `like` is not the name of a function that can be checked, or there is no such `sheet`, or it is no exercise of the sheet.
 
     Examples
     --------
@@ -67,6 +72,7 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy") -> Report:
     from lossnotes.check import _judge  # here, so that importing the package does no work
     from lossnotes.check._cases import specs
     from lossnotes.check._child.callables import is_stub
+    from lossnotes.check._judge.home import AtHome
     from lossnotes.check._judge.local import Local
     from lossnotes.check._judge.outcome import Student
 
@@ -74,6 +80,7 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy") -> Report:
         near = difflib.get_close_matches(str(like), specs(), 1)
         fix = f"like={near[0]!r}" if near else "a name of this list"
         raise ValueError(f"check: like is {like!r}; expected one of {', '.join(names())}. Try {fix}.")
+    asked = _sheet(sheet, like)
     if isinstance(fn, Student):  # in a process of its own
         return Report(like, _judge.lines(fn))
     if not callable(fn):
@@ -83,7 +90,30 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy") -> Report:
         )
     if is_stub(fn):
         return Report(like, [Line("written", False, "not written yet")])
-    return Report(like, _judge.lines(Local(fn, specs()[like])))
+    rules, rule = _judge.Rules(), AtHome(like)
+    if asked is not None:
+        exercise = asked.exercises[like]
+        rules = _judge.Rules(frozenset(exercise.options), frozenset(exercise.counts), frozenset(exercise.ignores))
+        rule = AtHome(like, [*asked.exercises, *asked.forbidden], asked.allowed, strict=True)
+    lines = _judge.lines(Local(fn, specs()[like], rule), rules)
+    if rule.said and asked is None:
+        lines.append(Line(REFUSED, False, rule.said[0], "Where this is homework, it gets no points.", role="told"))
+    return Report(like, lines)
+
+
+def _sheet(sheet, like):
+    """The sheet, or None where there is none. Reading it is not needed without one."""
+    from lossnotes.check._grade.sheet import load
+
+    if sheet is None:
+        return None
+    found = load(sheet)
+    if like not in found.exercises:
+        near = difflib.get_close_matches(like, found.exercises, 1) or list(found.exercises)[:1]
+        raise ValueError(
+            f"check: {like!r} is no exercise of {sheet}; expected one of {', '.join(found.exercises)}. Try like={near[0]!r}."
+        )
+    return found
 
 
 def names() -> list[str]:

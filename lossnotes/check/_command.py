@@ -17,27 +17,13 @@ from lossnotes.check._grade.sheet import SheetError, load, of_names, shipped
 from lossnotes.check._grade.submission import TOTAL
 from lossnotes.check._report import Report
 
-# By the wall; whether the kernel gave namespaces; and whether it filters what is asked of it.
-_OWN = "Each submission ran in a process of its own"
-_ROOM = "with Python and its own files and nothing else: no other submission, no file of yours, no other process, no network"
-_MALICE = "Against malice, try --container."
-WALLS = {
-    ("process", True, True): f"{_OWN}, {_ROOM}. What it may ask of the kernel is filtered.",
-    ("process", True, False): f"{_OWN}, {_ROOM}. What it may ask of the kernel is not filtered on this machine. {_MALICE}",
-    ("process", False, True): f"{_OWN}, without a network and other programs. This system gives it no namespaces: what may be read by its "
-    f"user, it could read. {_MALICE}",
-    ("process", False, False): f"{_OWN}. This system gives it no namespaces and no filter of calls: that protects the grades against "
-    f"mistakes. {_MALICE}",
-    **dict.fromkeys((("sandbox", True, how) for how in (True, False)), "Each submission ran in bubblewrap: no network, read-only, none of your files."),
-    **dict.fromkeys((("container", True, how) for how in (True, False)), "Each submission ran in a container: no network, read-only, nobody's rights."),
-}
-
 
 def parser():
     made = argparse.ArgumentParser(
         prog="python -P -m lossnotes.check",
         description="Grade homework: a file, a notebook, or a folder with one file, notebook or folder for each student.",
-        epilog="Exit status: 0 all that is expected passed, 1 it did not, 2 wrong usage, 3 the checker itself failed, or a file could not be written.",
+        epilog="Exit status: 0 all that is expected passed, 1 it did not, 2 wrong usage, 3 the checker itself failed, or a file could not be "
+        "written, 4 the wall that --wall or --require-wall asks for is not there, and nothing was run.",
     )
     add = made.add_argument
     add("path", nargs="*", type=Path, help="a .py or .ipynb file, or a folder of submissions")
@@ -55,6 +41,8 @@ def parser():
     add("--gradescope", type=Path, metavar="FILE.json", help="what Gradescope reads, of one submission")
     add("--sandbox", action="store_true", help="run each submission in bubblewrap")
     add("--container", metavar="IMAGE", help="run each submission in a container of an image with Python and torch")
+    add("--wall", action="store_true", help="grade nothing: say which wall submissions would run behind, with status 0 or 4")
+    add("--require-wall", action="store_true", help="run nothing, and end with status 4, where that wall is not whole")
     add("--fresh", action="store_true", help="a fresh interpreter for each submission, as where there is no fork")
     return made
 
@@ -70,15 +58,26 @@ def main(argv=None):
         sheet = load(asked.sheet) if asked.sheet else of_names(asked.expect.split(",")) if asked.expect else None
     except SheetError as error:
         arguments.error(str(error))
-    submissions, left = collect(asked.path)
-    if not submissions:
+    submissions, left = ([], []) if asked.wall else collect(asked.path)
+    if not submissions and not asked.wall:
         arguments.error(f"there is no submission in {asked.path[0]}; expected .py or .ipynb files, or folders with them")
-    if asked.gradescope and len(submissions) != 1:
+    if asked.gradescope and not asked.wall and len(submissions) != 1:
         arguments.error(f"--gradescope is for one submission; expected one and got {len(submissions)}. Try --csv")
     for path in left:
         print(f"{path} is left out: neither .py nor .ipynb", file=sys.stderr)
     hide()
-    results, lost = _grade_all(asked, sheet, submissions)
+    try:
+        launchers = _Launchers(_launcher(asked, sheet))
+    except process.Broken as error:
+        print(f"Nothing was run: {error}", file=sys.stderr)
+        return 3
+    try:
+        status = _walled(asked, launchers)
+        if status or asked.wall:
+            return status
+        results, lost = _grade_all(asked, sheet, submissions, launchers)
+    finally:
+        launchers.close()
     lost += _write(asked, sheet, results)
     for said in dict.fromkeys(lost):
         print(f"{said}; expected a place to write to. Try another one, or make room", file=sys.stderr)
@@ -89,7 +88,7 @@ def main(argv=None):
 
 def _usable(arguments, asked):
     """Say what cannot be, before anything runs."""
-    if not asked.path:
+    if not asked.path and not asked.wall:
         arguments.error("there is nothing to grade; expected a file or a folder. Try homework.ipynb")
     for path in asked.path:
         if not path.is_dir() and not (path.is_file() and path.suffix.lower() in SUFFIXES):
@@ -134,12 +133,42 @@ def _launcher(asked, sheet=None):
     return lambda: process.Warm(hidden)
 
 
-def _grade_all(asked, sheet, submissions):
+class _Launchers:
+    """Makes what starts the processes. The wall was tried with the first, whose start took seconds: it is used first."""
+
+    def __init__(self, make):
+        self.make, self.spare = make, [make()]
+        try:
+            self.wall = walls.tried(self.spare[0])
+        except BaseException:
+            self.close()
+            raise
+
+    def __call__(self):
+        return self.spare.pop() if self.spare else self.make()
+
+    def close(self):
+        while self.spare:
+            self.spare.pop().close()
+
+
+def _walled(asked, launchers):
+    """The exit status 4 if nothing is to run behind such a wall, and 0. What it lacks is said before any code of a student's runs."""
+    whole = walls.whole(*launchers.wall)
+    if asked.wall or not whole:
+        print(walls.sentence(*launchers.wall), file=sys.stdout if asked.wall else sys.stderr)
+    if whole or not (asked.wall or asked.require_wall):
+        return 0
+    print("Nothing was run: something is missing from the wall. Try --sandbox or --container", file=sys.stderr)
+    return 4
+
+
+def _grade_all(asked, sheet, submissions, launchers):
     allowed = set(filter(None, asked.allow.split(",")))
     seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
     store, results = Store(asked.results), []  # what cannot be kept is said at the end
     about = {"seed": seed, "allowed": allowed, "seconds": asked.seconds, "jobs": asked.jobs}
-    for result in run(submissions, sheet, _launcher(asked, sheet), store, **about):
+    for result in run(submissions, sheet, launchers, store, **about):
         results.append(result)
         if len(submissions) > 1:
             _progress(len(results), len(submissions), result)
@@ -177,7 +206,7 @@ def _write(asked, sheet, results):
         _print(results[0])
     else:
         print(summary.text(results, sheet))
-    said = {WALLS[result["wall"], result["alone"], result.get("filtered", False)] for result in results if result["wall"]}
+    said = {walls.sentence(result["wall"], result["alone"], result.get("filtered", False)) for result in results if result["wall"]}
     print("", *sorted(said), sep="\n")
     return lost
 

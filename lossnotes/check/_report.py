@@ -5,6 +5,8 @@ import html
 import textwrap
 from typing import Any
 
+REFUSED = "as homework"  # the check that says what grading would refuse
+
 
 @dataclasses.dataclass
 class Line:
@@ -86,7 +88,8 @@ class Report:
         if self._is_one_sentence():
             return f"{self.name}: {self.lines[0].found}"
         made = self._made("value", "extra")
-        return f"{self.name}: {sum(line.passed for line in made)} of {len(made)} checks passed"
+        refused = any(line.check == REFUSED for line in self.lines)
+        return f"{self.name}: {sum(line.passed for line in made)} of {len(made)} checks passed" + "; grading refuses it" * refused
 
     def __str__(self) -> str:
         text = [self._headline()]
@@ -96,7 +99,7 @@ class Report:
         for line in self.lines:
             head = f"  {_mark(line)} {line.check:{wide}}"
             body = ([line.found] if line.found else []) + ([f"Hint: {line.hint}"] if line.hint else [])
-            wrapped = [row for part in body for row in textwrap.wrap(part, 96 - wide, break_on_hyphens=False)]
+            wrapped = [row for part in body for row in textwrap.wrap(part, 94 - wide, break_on_hyphens=False)]
             text.append((head + "  " + wrapped[0]) if wrapped else head.rstrip())
             text += [" " * (wide + 6) + row for row in wrapped[1:]]
         return "\n".join(text)
@@ -122,4 +125,6 @@ def _mark(line):
 def _word(line):
     if line.role == "told" and line.passed is False:
         return "to know"
-    return {True: "passed", False: "failed", None: "not checked"}[line.passed]
+    if line.role == "told" and line.passed:
+        return "fine, not counted"
+    return {True: "passed", False: "failed", None: "skipped"}[line.passed]

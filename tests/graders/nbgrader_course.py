@@ -7,13 +7,13 @@ import tempfile
 from pathlib import Path
 
 import nbformat
-from course import grade_with_lossnotes, rows, sheet, solutions, students, stub
+from course import grade_with_lossnotes, rows, sheet, solutions, stub, students
 
 from lossnotes.check._grade.sheet import load
 
 # [page
 TEST = """\
-report = ln.check({name}, like="{name}")
+report = ln.check({name}, like="{name}", sheet="information")
 print(report)
 round({points} * report.score, 2)"""
 # page]

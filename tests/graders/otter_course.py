@@ -12,7 +12,7 @@ from course import grade_with_lossnotes, sheet, students
 from lossnotes.check._grade.sheet import load
 
 # [page
-TEST = '''\
+TEST = """\
 from otter.test_files import test_case
 
 import lossnotes as ln
@@ -23,9 +23,9 @@ name = "{name}"
 
 @test_case(points={points})
 def test_{name}({name}):
-    report = ln.check({name}, like="{name}")
+    report = ln.check({name}, like="{name}", sheet="information")
     assert report.passed, report
-'''
+"""
 # page]
 
 

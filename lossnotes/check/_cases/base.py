@@ -55,9 +55,7 @@ def t(data, dtype=torch.float64):
 
 
 def classes(*index):
-    return torch.tensor(
-        index[0] if index and isinstance(index[0], list) and len(index) == 1 else index, dtype=torch.int64
-    )
+    return torch.tensor(index[0] if index and isinstance(index[0], list) and len(index) == 1 else index, dtype=torch.int64)
 
 
 def drawn(*shape, seed=0, scale=2.0):

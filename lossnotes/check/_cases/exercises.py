@@ -114,9 +114,7 @@ SPECS = [
                     "Whose frequencies, and whose letters?",
                     lambda s, k: bits_per_letter(k, s),
                 ),
-                Mistake(
-                    "nats for bits", "Which logarithm gives bits?", lambda s, k: bits_per_letter(s, k) * math.log(2)
-                ),
+                Mistake("nats for bits", "Which logarithm gives bits?", lambda s, k: bits_per_letter(s, k) * math.log(2)),
                 Mistake(
                     "sum for mean",
                     "The longer the text, the larger the value.",

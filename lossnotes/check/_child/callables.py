@@ -19,7 +19,7 @@ def code_of(fn):
         return getattr(type(fn), "forward", fn)
     if is_function(fn):
         return fn.__self__.forward
-    if not inspect.isroutine(fn) and not isinstance(fn, type) and hasattr(type(fn), "__call__"):
+    if not inspect.isroutine(fn) and not isinstance(fn, type) and hasattr(type(fn), "__call__"):  # noqa: B004 (the class has one of its own)
         return type(fn).__call__
     return fn
 
@@ -71,9 +71,7 @@ def is_stub(fn):
     if not isinstance(tree, ast.FunctionDef):
         return False
     for statement in tree.body:
-        if isinstance(statement, ast.Pass) or (
-            isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        ):
+        if isinstance(statement, ast.Pass) or (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)):
             continue
         if not (isinstance(statement, ast.Raise) and "NotImplementedError" in ast.dump(statement)):
             return False

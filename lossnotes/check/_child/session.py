@@ -31,7 +31,7 @@ class Session:
     lifted = False  # whether the fence is to be lifted again: never in a child, which ends with it
 
     def __init__(self, tell=lambda message: None):
-        self.tell, self.functions, self.files, self.calls = tell, {}, {}, 0
+        self.tell, self.functions, self.origins, self.files, self.calls = tell, {}, {}, {}, 0
         self.errors, self.notes, self.last = [], [], None
         self.fence, self.home = None, os.getcwd()
 
@@ -85,14 +85,30 @@ class Session:
             if value is None:
                 continue
             if not callable(value) or isinstance(value, type):
-                self.notes.append(f"{key} is a {type(value).__name__ if not isinstance(value, type) else 'class'}; expected a function")
+                self.notes.append(
+                    f"{key} is a {type(value).__name__ if not isinstance(value, type) else 'class'}; expected a function"
+                )
             elif self._own(value):
-                self.functions[key] = value
+                self._keep(key, value, name)
             else:
-                self.notes.append(f"{key} is imported from {clean(str(getattr(value, '__module__', 'elsewhere')), 60)}, and not yours")
+                self.notes.append(
+                    f"{key} is imported from {clean(str(getattr(value, '__module__', 'elsewhere')), 60)}, and not yours"
+                )
         self.names = set(module.__dict__)
         self.callables = [k for k, v in module.__dict__.items() if callable(v) and not k.startswith("_") and self._own(v)]
         return number
+
+    def _keep(self, key, value, name):
+        """The last of several counts, which is the latest version; but a stub does not take the place of what is written."""
+        code = getattr(getattr(code_of(value), "__code__", None), "co_filename", name).partition(", code cell ")[0]
+        origin = os.path.basename(code) if os.path.dirname(code) == self.home else code
+        before = self.functions.get(key)
+        if before is not None and before is not value and not is_stub(before):
+            if is_stub(value):
+                return
+            if origin != self.origins[key]:
+                self.notes.append(f"{key} is in {self.origins[key]} and in {origin}; that of {origin} is graded")
+        self.functions[key], self.origins[key] = value, origin
 
     def _own(self, fn):
         """Whether the submission made it: not what it imported from elsewhere. An object is made where it stands."""
@@ -116,7 +132,9 @@ class Session:
         for source in self.files.values():
             for node, _ in statements(source):
                 inside = [n.name for n in ast.walk(node) if isinstance(n, ast.FunctionDef) and n is not node] if node else []
-                said += [f"{name} is defined inside of something else, where nobody can call it" for name in inside if name in missing]
+                said += [
+                    f"{name} is defined inside of something else, where nobody can call it" for name in inside if name in missing
+                ]
         return said
 
     # --- calling ---

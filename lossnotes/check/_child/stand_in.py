@@ -4,7 +4,6 @@ import importlib
 import sys
 import types
 
-
 TOPICS = ("information", "scores", "classification", "regression", "hinge", "focal")
 
 
@@ -37,11 +36,16 @@ class _Library(types.ModuleType):
         return self._real and self._real(name) or refusing(f"{self.__name__}.{name}", name)
 
 
+def bought(full):
+    """What is said of a ready-made function, by its full name."""
+    return f"{full} is the library's: a graded submission does without it, and writes its own"
+
+
 def refusing(full, name):
     """A function that says that it may not be used."""
 
     def refused(*_, **__):
-        raise RuntimeError(f"{full} is the library's: a graded submission does without it, and writes its own")
+        raise RuntimeError(bought(full))
 
     refused.__name__ = refused.__qualname__ = name
     return refused

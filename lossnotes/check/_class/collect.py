@@ -1,8 +1,11 @@
 """Who handed in what: files, notebooks and folders of them."""
 
+import collections
 import dataclasses
 import hashlib
 import os
+
+from lossnotes.check._class import names
 
 SUFFIXES = (".py", ".ipynb")
 LARGEST = 20 * 2**20  # bytes of a file
@@ -10,62 +13,90 @@ LARGEST = 20 * 2**20  # bytes of a file
 
 @dataclasses.dataclass
 class Submission:
-    """What one student handed in: pairs of a name and bytes, and sentences about what cannot be read."""
+    """What one student handed in: pairs of a name and bytes, sentences about what cannot be read, and what else is to be known.
+
+    `id` is the number that Moodle or Canvas has for the student, where the name of a file says it.
+    """
 
     student: str
     files: list
     errors: list = dataclasses.field(default_factory=list)
+    notes: list = dataclasses.field(default_factory=list)
+    id: str = ""
 
     def digest(self, *more):
         """Changes when the files do, or anything else that the result hangs on."""
         text = hashlib.sha256(repr(more).encode())
         for name, raw in self.files:
             text.update(repr((name, hashlib.sha256(raw).hexdigest())).encode())
-        text.update(repr(self.errors).encode())
+        text.update(repr(self.errors + self.notes).encode())
         return text.hexdigest()[:24]
 
 
 def collect(paths):
-    """Submissions in order, and the names of files that are none. A folder is a class: each file or folder in it a student."""
-    found, left = [], []
+    """Submissions in order, and the names of files that are none. A folder is a class: each file or folder in it a student.
+
+    What Moodle, Canvas or Blackboard have packed is called by their names for it: then all files of one student are one submission.
+    """
+    groups, left = {}, []
     for path in paths:
-        if not path.is_dir():
-            found.append(_submission(path.stem, [path], path.parent))
-            continue
-        for entry in sorted(path.iterdir()):
-            if entry.name.startswith((".", "__")):
-                continue
-            if entry.is_dir() and not entry.is_symlink():
-                files = sorted(p for p in entry.rglob("*") if p.suffix.lower() in SUFFIXES and not _hidden(p, entry))
-                found.append(_submission(entry.name, files, entry))
-            elif entry.suffix.lower() in SUFFIXES:
-                found.append(_submission(entry.stem, [entry], path))
-            else:
+        for entry in _entries(path) if path.is_dir() else [path]:
+            owner = names.owner(_readable(entry.name))
+            if owner is None and not _is_folder(entry) and entry.suffix.lower() not in SUFFIXES:
                 left.append(str(entry))
+                continue
+            key = (owner.student, owner.id) if owner else (len(groups),)
+            groups.setdefault(key, []).append((owner or names.Owner(entry.name if _is_folder(entry) else entry.stem), entry))
+    found = [_submission(sorted(group, key=lambda each: (each[0].when, names.order(each[1].name)))) for group in groups.values()]
     _tell_apart(found)
     return found, left
+
+
+def _entries(folder):
+    return [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith((".", "__"))]
+
+
+def _is_folder(path):
+    return path.is_dir() and not path.is_symlink()
 
 
 def _hidden(path, folder):
     return any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
 
 
-def _submission(student, files, folder):
-    made = Submission(_readable(student), [])
-    for path in files:
-        name = _readable(path.relative_to(folder).as_posix())
-        try:
-            if path.is_symlink() or not path.is_file():
-                made.errors.append(f"{name}: the file is a link or no file; expected the file itself")
-            elif path.stat().st_size > LARGEST:
-                made.errors.append(f"{name}: the file is larger than {LARGEST // 2**20} MB; expected a homework. Try to clear its outputs")
+def _submission(group):
+    """That of one student: pairs of what a name says and what is there. Later versions come behind earlier ones."""
+    made, others = Submission(_readable(group[0][0].student), [], id=group[0][0].id), []
+    for owner, entry in group:
+        if _is_folder(entry):
+            inside = [path for path in entry.rglob("*") if path.suffix.lower() in SUFFIXES and not _hidden(path, entry)]
+            files = [(path.relative_to(entry).as_posix(), path) for path in inside]
+        else:
+            files = [(owner.file or entry.name, entry)]
+        for name, path in sorted(files, key=lambda each: (os.path.dirname(each[0]), names.order(os.path.basename(each[0])))):
+            if path.suffix.lower() in SUFFIXES:
+                _read(made, _readable(name), path)
             else:
-                made.files.append((name, path.read_bytes()))
-        except OSError as error:
-            made.errors.append(f"{name}: the file cannot be read ({error.strerror})")
-    if not files:
-        made.errors.append("the folder has no .py and no .ipynb file")
+                others.append(_readable(name))
+    if not made.files and not made.errors:
+        made.errors.append(f"{others[0]} is neither .py nor .ipynb" if others else "the folder has no .py and no .ipynb file")
+    if any(owner.late for owner, _ in group):
+        made.notes.append("handed in late")
     return made
+
+
+def _read(made, name, path):
+    try:
+        if path.is_symlink() or not path.is_file():
+            made.errors.append(f"{name}: the file is a link or no file; expected the file itself")
+        elif path.stat().st_size > LARGEST:
+            made.errors.append(
+                f"{name}: the file is larger than {LARGEST // 2**20} MB; expected a homework. Try to clear its outputs"
+            )
+        else:
+            made.files.append((name, path.read_bytes()))
+    except OSError as error:
+        made.errors.append(f"{name}: the file cannot be read ({error.strerror})")
 
 
 def _readable(name):
@@ -74,7 +105,11 @@ def _readable(name):
 
 
 def _tell_apart(found):
-    """Two of one name are called by number, and never by a name that somebody else has."""
+    """Two of one name are called by number, theirs or one that is counted, and never by a name that somebody else has."""
+    count = collections.Counter(submission.student for submission in found)
+    for submission in found:
+        if count[submission.student] > 1 and submission.id:
+            submission.student += f" ({submission.id})"
     taken = {submission.student for submission in found}
     seen = set()
     for submission in found:

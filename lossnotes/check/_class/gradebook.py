@@ -7,16 +7,31 @@ from lossnotes.check._report import Report
 
 
 def write_csv(path, results, sheet):
-    """A row for each student: points of each exercise, total, mistakes and what went wrong."""
+    """A row for each student: points of each exercise, total, mistakes, what went wrong, and what else is to be known.
+
+    Where the names of the files have the students' numbers, as those of Moodle and Canvas do, they are a column, too.
+    """
     names = list(sheet.exercises) if sheet else sorted({name for result in results for name in result["exercises"]})
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["student", *names, "points", "possible", "passed", "mistakes", "errors"])
+        numbered = any(result.get("id") for result in results)
+        writer.writerow(["student", *["id"] * numbered, *names, "points", "possible", "passed", "mistakes", "errors", "notes"])
         for result in results:
             points = [result["exercises"].get(name, 0 if sheet else "") for name in names]
             mistakes = [f"{report['name']}: {mistake}" for report in result["reports"] for mistake in report["mistakes"]]
             row = [*points, result["points"], result["possible"], "yes" if result["passed"] else "no"]
-            writer.writerow([_cell(result["student"]), *row, _cell("; ".join(mistakes)), _cell("; ".join(result["errors"]))])
+            who = [_cell(result["student"]), *[_cell(result.get("id", ""))] * numbered]
+            writer.writerow([*who, *row, *(_cell("; ".join(texts)) for texts in (mistakes, troubles(result), result["notes"]))])
+
+
+def troubles(result):
+    """Why there are no values: what went wrong, and last what was left empty, so that a row of zeros explains itself."""
+    missing = {"not written yet": [], "not handed in": []}
+    for report in result["reports"]:
+        for said, which in missing.items():
+            if report["lines"][0]["found"].startswith(said):
+                which.append(report["name"])
+    return [*result["errors"], *(f"{said}: {', '.join(which)}" for said, which in missing.items() if which)]
 
 
 def _cell(text):

@@ -3,7 +3,7 @@
 import html
 import re
 
-from lossnotes.check._class import summary
+from lossnotes.check._class import gradebook, summary
 from lossnotes.check._report import Report
 
 _STYLE = """
@@ -49,7 +49,10 @@ def _student(result):
 
 
 def _class(results, sheet, names):
-    parts = [f"<p>{len(results)} submissions.</p>", _table(("exercise", "passed", "in part", "not"), summary.passed(results, sheet))]
+    parts = [
+        f"<p>{len(results)} submissions.</p>",
+        _table(("exercise", "passed", "in part", "not"), summary.passed(results, sheet)),
+    ]
     found = summary.mistakes(results)
     if found:
         parts += ["<h2>Mistakes</h2>", summary.picture(results), _table(("exercise", "mistake", "students"), found)]
@@ -57,8 +60,10 @@ def _class(results, sheet, names):
     rows = []
     for result in sorted(results, key=lambda result: result["student"].lower()):
         link = f'<a href="{html.escape(names[result["student"]])}">{html.escape(result["student"])}</a>'
-        said = html.escape("; ".join(result["errors"])[:200])
-        rows.append(f'<tr><td>{link}</td><td class="n">{result["points"]:g}</td><td class="n">{result["possible"]:g}</td><td>{said}</td></tr>')
+        said = html.escape("; ".join(gradebook.troubles(result))[:200])
+        rows.append(
+            f'<tr><td>{link}</td><td class="n">{result["points"]:g}</td><td class="n">{result["possible"]:g}</td><td>{said}</td></tr>'
+        )
     head = '<tr><th>student</th><th class="n">points</th><th class="n">of</th><th>what went wrong</th></tr>'
     return "".join(parts) + f"<table>{head}{''.join(rows)}</table>"
 

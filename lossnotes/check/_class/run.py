@@ -65,12 +65,13 @@ def run(submissions, sheet, launcher, store, *, seed, allowed, seconds, jobs):
         if not hasattr(own, "launcher"):
             own.launcher = launcher()
             made.append(own.launcher)
-        about = {"student": submission.student, "digest": digest}
+        about = {"student": submission.student, "id": submission.id, "digest": digest}
         try:
             result = grade(submission.files, sheet, own.launcher, seed=seed, allowed=allowed, seconds=seconds)
         except Exception as error:  # no fault of the submission: the others go on, and the run says so at its end
             return about | _failed(error)
         result["errors"] = submission.errors + result["errors"]
+        result["notes"] = submission.notes + result["notes"]
         return about | result
 
     pool = concurrent.futures.ThreadPoolExecutor(max(1, min(jobs, len(waiting))))

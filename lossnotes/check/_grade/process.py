@@ -17,6 +17,7 @@ from pathlib import Path
 CHILD = Path(__file__).parents[1] / "_child"
 LONGEST = 8 * 2**20  # bytes of an answer
 START = 120.0  # seconds that loading torch may take
+IDLE = 86400.0  # seconds without a request
 MEMORY = 2 * 2**30  # bytes beyond those that torch takes
 
 
@@ -34,7 +35,7 @@ class Connection:
     def __init__(self, sock, close):
         self.sock, self._close, self.number = sock, close, 0
         self.lines = queue.Queue(maxsize=4)  # a flood waits in the pipe
-        threading.Thread(target=self._read, args=(sock.makefile("rb"),), daemon=True).start()
+        threading.Thread(target=self._read, args=(_reader(sock),), daemon=True).start()
 
     def _read(self, file):
         with contextlib.suppress(OSError, ValueError), file:
@@ -85,6 +86,18 @@ class Connection:
                 pass
 
 
+def _reader(sock):
+    """A file to read answers from, without the time limits for writing.
+
+    Between two requests the judge may think for longer than a call may take, on a busy machine, and that is not an end.
+    """
+    if not isinstance(sock, socket.socket):
+        return sock.makefile("rb")
+    with sock.dup() as own:
+        own.settimeout(IDLE)  # not None: whether a socket may wait is a property that it shares with its copies
+        return own.makefile("rb")
+
+
 _LOST = (OSError, EOFError, Ended)
 
 
@@ -112,7 +125,14 @@ class Warm:
         if self.process is None:
             self._start()
         ours, theirs = socket.socketpair()
-        request = {"do": "fork", "folder": str(folder), "seconds": seconds, "memory": MEMORY, "hidden": self.hidden, "library": library}
+        request = {
+            "do": "fork",
+            "folder": str(folder),
+            "seconds": seconds,
+            "memory": MEMORY,
+            "hidden": self.hidden,
+            "library": library,
+        }
         with theirs:
             try:
                 socket.send_fds(self.control, [json.dumps(request).encode()], [theirs.fileno()])
@@ -132,7 +152,9 @@ class Warm:
         self.control, theirs = socket.socketpair()  # one question, one answer: nothing runs into another
         command = [sys.executable, "-I", str(CHILD), "fork", str(theirs.fileno())]
         with theirs:
-            self.process = subprocess.Popen(command, pass_fds=[theirs.fileno()], env=_environment(), start_new_session=True, **_QUIET)
+            self.process = subprocess.Popen(
+                command, pass_fds=[theirs.fileno()], env=_environment(), start_new_session=True, **_QUIET
+            )
         self._reply(START)
 
     def _reply(self, seconds):

@@ -87,7 +87,7 @@ def _sheet(path, data, digest):
 
 def _texts(path, where, value):
     if not isinstance(value, list) or not all(isinstance(x, str) for x in value):
-        raise SheetError(f"{path}: {where} has {value!r}; expected a list of names. Try [\"softmax\"]")
+        raise SheetError(f'{path}: {where} has {value!r}; expected a list of names. Try ["softmax"]')
     return value
 
 

@@ -108,8 +108,11 @@ class _Attempt:
             rules = _judge.Rules(frozenset(exercise.options), frozenset(exercise.counts), frozenset(exercise.ignores), seed)
         remote = Remote(specs()[name], _signature(about.get("signature")), self.connection, self.clock)
         report = Report(name, _judge.lines(remote, rules))
-        if remote.over:
+        if remote.over:  # also where that was after right values: somebody who ended the program is not one who handed in nothing
+            self._say(self.errors, f"{name} {remote.over}")
             self.close()
+        elif remote.said:
+            self._say(self.errors, f"{name} raised {remote.said}")
         return report
 
     def _load(self):

@@ -1,9 +1,14 @@
-"""Walls around the process that runs a submission: bubblewrap, or a container. They protect the teacher's machine."""
+"""Walls around the process that runs a submission: what there is on this machine, bubblewrap, or a container.
 
+They protect the teacher's machine. Which of them is in force is said in a sentence, before any student's code runs.
+"""
+
+import contextlib
 import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -12,6 +17,43 @@ from lossnotes.check._grade.process import CHILD
 PACKAGE = CHILD.parents[1]
 CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else None
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
+
+_OWN = "Each submission runs in a process of its own"
+_ROOM = "with Python and its own files and nothing else: no other submission, no file of yours, no other process, no network"
+_MALICE = "Against malice, try --container."
+_BEHIND = {
+    "sandbox": "Each submission runs in bubblewrap: no network, read-only, none of your files.",
+    "container": "Each submission runs in a container: no network, read-only, nobody's rights.",
+}
+
+
+def sentence(wall, alone, filtered):
+    """Which wall it is, and what it lacks. `alone` says whether the kernel gave namespaces, `filtered` whether it filters its calls."""
+    if wall in _BEHIND:
+        return _BEHIND[wall]
+    if alone and filtered:
+        return f"{_OWN}, {_ROOM}. What it may ask of the kernel is filtered."
+    if alone:
+        return f"{_OWN}, {_ROOM}. What it may ask of the kernel is not filtered on this machine. {_MALICE}"
+    if filtered:
+        return (
+            f"{_OWN}, without a network and other programs. This system gives it no namespaces: what may be read by its user, it could "
+            f"read. {_MALICE}"
+        )
+    return (
+        f"{_OWN}. This system gives it no namespaces and no filter of calls: that protects the grades against mistakes. {_MALICE}"
+    )
+
+
+def whole(wall, alone, filtered):
+    """Whether nothing is missing from the wall."""
+    return wall in _BEHIND or alone and filtered
+
+
+def tried(launcher):
+    """The wall that a submission would run behind, as `sentence` takes it: one is started that is empty."""
+    with tempfile.TemporaryDirectory(prefix="lossnotes-") as folder, contextlib.closing(launcher.connect(folder, 5.0)):
+        return launcher.wall, launcher.alone, launcher.filtered
 
 
 def sandbox(allowed=()):
@@ -26,7 +68,18 @@ def sandbox(allowed=()):
             binds += ["--ro-bind", str(PACKAGE), str(PACKAGE), "--tmpfs", str(CHILD.parent)]
         elif any(PACKAGE.is_relative_to(place) for place in places):
             binds += ["--tmpfs", str(PACKAGE)]
-        shut = ["--unshare-all", "--uid", "65534", "--gid", "65534", "--die-with-parent", "--new-session", "--cap-drop", "ALL", "--clearenv"]
+        shut = [
+            "--unshare-all",
+            "--uid",
+            "65534",
+            "--gid",
+            "65534",
+            "--die-with-parent",
+            "--new-session",
+            "--cap-drop",
+            "ALL",
+            "--clearenv",
+        ]
         own = ["--setenv", "OMP_NUM_THREADS", "1", "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", *binds]
         mine = ["--ro-bind", str(CHILD), "/grader", "--bind", str(folder), "/hw", "--chdir", "/hw"]
         return [shutil.which("bwrap"), *shut, *own, *mine, sys.executable, "-I", "/grader"], "/hw", lambda: None

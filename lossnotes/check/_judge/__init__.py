@@ -22,7 +22,7 @@ class Rules:
 def lines(student, rules=Rules()):
     """A `Line` for each check."""
     spec, found = student.spec, []
-    student.notes = []
+    student.notes, student.said = [], ""
     for name, cases in spec.cases.items():
         if name in spec.options and not student.takes(name):
             found.append(not_taken(name, rules))
@@ -30,7 +30,7 @@ def lines(student, rules=Rules()):
         usable = [case for case in cases if all(student.takes(o) for o in case.options)]
         line, over = values(student, name, usable, rules)
         if found and found[0].passed is False and line.passed is False and not line.mistakes:
-            line = dataclasses.replace(line, found="wrong too: mend the values first", hint="")
+            line = dataclasses.replace(line, found="also wrong: fix the values first", hint="")
         found.append(line)
         if over:
             return [_as_asked(line, rules) for line in found]

@@ -33,7 +33,7 @@ def gradient(student, rules, values_are_right):
         if own is not None and not own.isfinite().all():
             own = None
         if own is not None and torch.allclose(_flat(slopes), own, rtol=1e-3, atol=1e-5):
-            return _line(said if values_are_right else "is that of your values: mend them first", "")
+            return _line(said if values_are_right else "follows from your values: fix those first", "")
         if own is None:
             return _line(said, "")
         hint = "It is not the gradient of your own values either. Does a part of them leave the graph?"

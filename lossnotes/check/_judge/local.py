@@ -34,14 +34,14 @@ class Stopped(BaseException):
 class Local(Student):
     """A function of this process."""
 
-    def __init__(self, fn, spec):
+    def __init__(self, fn, spec, rule=None):
         super().__init__(spec, signature(fn))
-        self.fn = fn
+        self.fn, self.rule = fn, rule
 
     def call(self, args, options, grad):
         args = [x.detach().clone().requires_grad_(i in grad) if isinstance(x, torch.Tensor) else x for i, x in enumerate(args)]
         before = [x.detach().clone() if isinstance(x, torch.Tensor) else x for x in args]
-        got = call(self.fn, *args, **options)
+        got = _called(self.fn, args, options, self.rule)
         got.changed = tuple(i for i, x in enumerate(before) if isinstance(x, torch.Tensor) and not _same(x, args[i]))
         if isinstance(got.value, torch.Tensor) and got.value.requires_grad and grad:
             leaves = [args[i] for i in grad]
@@ -72,15 +72,21 @@ def call(fn, *args, **options):
     pickled; a homework cell has neither. It stops itself: an exception thrown into a thread from outside can hit code in C++
     that does not survive it.
     """
+    return _called(fn, args, options)
+
+
+def _called(fn, args, options, rule=None):
+    """The same, with an eye on what grading refuses, if there is a `rule` (see `home`)."""
     outcome, done = Outcome(), threading.Event()
     source, over = _file_of(fn), threading.Event()
-    stopper = _stopper(source, over)
+    stopper = _stopper(source, over, rule)
 
     def work():  # pragma: no cover - coverage cannot look into a thread that has another trace function
         _checking.set(True)  # in a copy of the caller's context
         sys.settrace(stopper)
         try:
-            outcome.value = fn(*args, **options)
+            with rule or contextlib.nullcontext():
+                outcome.value = fn(*args, **options)
         except BaseException as error:  # also SystemExit and Stopped: nothing in here may end the check
             sys.settrace(None)
             outcome.error, outcome.kind = described(error, source), type(error).__name__
@@ -95,7 +101,9 @@ def call(fn, *args, **options):
         over.set()
         done.wait(0.5)  # a moment for it to stop itself
     if not done.is_set() or outcome.kind == "Stopped":
-        return Outcome(error=f"did not end within {TIME_LIMIT:g} second{'s' if TIME_LIMIT != 1 else ''}", kind="Stopped", ended=False)
+        return Outcome(
+            error=f"did not end within {TIME_LIMIT:g} second{'s' if TIME_LIMIT != 1 else ''}", kind="Stopped", ended=False
+        )
     return outcome
 
 
@@ -107,7 +115,7 @@ def _wait(done):
         modules = len(sys.modules)
 
 
-def _stopper(source, over):
+def _stopper(source, over, rule):
     """A trace function that ends the student's own lines when their time is over: where an endless loop is."""
 
     def line(frame, event, arg):  # pragma: no cover - see above
@@ -115,7 +123,12 @@ def _stopper(source, over):
             raise Stopped
         return line
 
-    return lambda frame, event, arg: line if frame.f_code.co_filename == source else None  # pragma: no cover
+    def begun(frame, event, arg):  # pragma: no cover
+        if rule is not None:
+            rule.entered(frame)
+        return line if frame.f_code.co_filename == source else None
+
+    return begun
 
 
 @contextlib.contextmanager

@@ -32,10 +32,14 @@ class Foreign:
 
 
 class Student:
-    """A function that is judged, and what it takes. A subclass says how it is called."""
+    """A function that is judged, and what it takes. A subclass says how it is called.
+
+    The judge keeps here what goes beyond the lines of a report: `notes`, lines that come with others, and `said`, the error for
+    which there are no values.
+    """
 
     def __init__(self, spec, signature):
-        self.spec = spec
+        self.spec, self.notes, self.said = spec, [], ""
         if signature is None:  # written in C, as torch.softmax is
             names = [*spec.inputs, "dim"] if "dim" in spec.options else spec.inputs
             signature = {"placed": [[name, True] for name in names], "named": [], "any": False}

@@ -52,7 +52,9 @@ def values(student, name, cases, rules):
     if failed is None:
         case, got, expected = put_off
         said = f"{shown(spec, case)} {came(got, expected)}"
-        student.notes[:] = student.notes or [Line("a single row", False, said, "It does for tables. Along which dimension do you sum?", role="told")]
+        student.notes[:] = student.notes or [
+            Line("a single row", False, said, "It does for tables. Along which dimension do you sum?", role="told")
+        ]
         return _anew(student, name, [c for c in cases if not _is_row(c)], rules, role)
     case, got, expected = put_off or failed
     mistakes, hints = diagnosis(spec, name, results)
@@ -60,6 +62,8 @@ def values(student, name, cases, rules):
     if name == "mismatched shapes" and not got:
         said = f"{shown(spec, case)} raised {got.error}; expected a ValueError that names both shapes"
     line = Line(name, False, said, " ".join(dict.fromkeys(hints or advice(got, expected))), tuple(dict.fromkeys(mistakes)), role)
+    if name == "values" and not got:
+        student.said = got.error
     nothing = name == "values" and (not got or as_tensor(got.value) is None)
     return line, nothing or not got.ended
 

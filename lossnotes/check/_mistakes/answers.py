@@ -94,9 +94,7 @@ BINARY_EXTREME = [
 # --- squares and margins ----------------------------------------------------------------------------------------------------
 
 MSE = [
-    Mistake(
-        "half the square", "That is half of it. The half belongs to another definition.", lambda x, y: (x - y) ** 2 / 2
-    ),
+    Mistake("half the square", "That is half of it. The half belongs to another definition.", lambda x, y: (x - y) ** 2 / 2),
     Mistake("absolute error", "That is the absolute error.", lambda x, y: (x - y).abs()),
     Mistake("not squared", "Errors of different signs cancel.", lambda x, y: x - y),
     Mistake("not squared", "Errors of different signs cancel.", lambda x, y: y - x),
@@ -134,12 +132,8 @@ def _wrong_scores(x, t):
 
 
 HINGE = [
-    Mistake(
-        "squared hinge", "Beyond the margin the hinge is a straight line.", lambda x, y: (1 - x * y).clamp(min=0) ** 2
-    ),
-    Mistake(
-        "no maximum with 0", "An answer that is right by more than the margin costs nothing.", lambda x, y: 1 - x * y
-    ),
+    Mistake("squared hinge", "Beyond the margin the hinge is a straight line.", lambda x, y: (1 - x * y).clamp(min=0) ** 2),
+    Mistake("no maximum with 0", "An answer that is right by more than the margin costs nothing.", lambda x, y: 1 - x * y),
     Mistake("targets taken for 0 and 1", "The targets are -1 and +1.", lambda x, y: (1 - (2 * y - 1) * x).clamp(min=0)),
     Mistake("no margin", "A right answer by a hair is not enough.", lambda x, y: (-x * y).clamp(min=0)),
     Mistake("sign reversed", "Which sign does x times y have when the answer is right?", lambda x, y: (1 + x * y).clamp(min=0)),
@@ -186,4 +180,3 @@ MULTICLASS_HINGE = [
         lambda x, t: (1 + _wrong_scores(x, t).amax(1) - each(x, t)).clamp(min=0) ** 2,
     ),
 ]
-

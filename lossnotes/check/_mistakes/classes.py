@@ -28,6 +28,7 @@ from lossnotes.check._mistakes.scores import (
 
 # --- options ---
 
+
 def _weights(input, target, weight):
     log_p = input.log_softmax(1)
     return -each(log_p, target) * weight[target], weight[target]
@@ -108,9 +109,7 @@ SMOOTHING = [
     Mistake(
         "smoothing spread over the wrong classes only",
         "Does the right class get its share of the uniform part?",
-        lambda input, target, label_smoothing: _smooth(
-            input, target, lambda c: label_smoothing / (c - 1), 1 - label_smoothing
-        ),
+        lambda input, target, label_smoothing: _smooth(input, target, lambda c: label_smoothing / (c - 1), 1 - label_smoothing),
     ),
     Mistake(
         "smoothing only lowers the right class",
@@ -147,9 +146,7 @@ def _picks(log_p):
 
 
 NLL = [
-    Mistake(
-        "log-probabilities taken for probabilities", "The input is a logarithm already.", lambda x, t: -each(x.log(), t)
-    ),
+    Mistake("log-probabilities taken for probabilities", "The input is a logarithm already.", lambda x, t: -each(x.log(), t)),
     Mistake(
         "probability of the right class",
         "What is given is a logarithm already. Does it need an exponential?",
@@ -181,9 +178,7 @@ CROSS_ENTROPY = [
     ),
     Mistake(WRONG_DIM, WRONG_DIM_HINT, lambda x, t: -each(x.log_softmax(0), t)),
     Mistake("divided by the sum of everything", WRONG_DIM_HINT, lambda x, t: -each(x - x.exp().sum().log(), t)),
-    Mistake(
-        NO_KEEPDIM, NO_KEEPDIM_HINT, lambda x, t: -each(no_keepdim(x).log(), t) if x.shape[0] == x.shape[1] else None
-    ),
+    Mistake(NO_KEEPDIM, NO_KEEPDIM_HINT, lambda x, t: -each(no_keepdim(x).log(), t) if x.shape[0] == x.shape[1] else None),
     Mistake("no logarithm", "That is a probability. What makes a loss of it?", lambda x, t: -each(x.softmax(1), t)),
     Mistake(
         "no logarithm",
@@ -195,9 +190,7 @@ CROSS_ENTROPY = [
     Mistake(
         "binary cross-entropy of each class",
         "The classes exclude each other; a yes or no for each is another loss.",
-        lambda x, t: torch.nn.functional.binary_cross_entropy_with_logits(
-            x, one_hot(t, x.shape[1]).to(x), reduction="none"
-        ).sum(1),
+        lambda x, t: torch.nn.functional.binary_cross_entropy_with_logits(x, one_hot(t, x.shape[1]).to(x), reduction="none").sum(1),
     ),
     Mistake(
         "binary cross-entropy after a softmax",
@@ -282,4 +275,3 @@ LINEAR_CROSS_ENTROPY = [
         lambda x, W, t: None if len(x) < 2 else -each((x @ W.T).log_softmax(1), t) * (torch.arange(len(x)) < len(x) // 2),
     ),
 ]
-

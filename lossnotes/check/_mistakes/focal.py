@@ -9,7 +9,15 @@ import torch
 from lossnotes.check._mistakes.answers import BINARY, CANCEL, CANCEL_HINT, binary
 from lossnotes.check._mistakes.base import Mistake, each, epsilons
 from lossnotes.check._mistakes.classes import WEIGHT
-from lossnotes.check._mistakes.scores import OVERFLOW, OVERFLOW_HINT, ROUNDED, ROUNDED_HINT, WRONG_DIM, WRONG_DIM_HINT, naive_softmax
+from lossnotes.check._mistakes.scores import (
+    OVERFLOW,
+    OVERFLOW_HINT,
+    ROUNDED,
+    ROUNDED_HINT,
+    WRONG_DIM,
+    WRONG_DIM_HINT,
+    naive_softmax,
+)
 
 
 def _p_t(x, y):
@@ -53,9 +61,7 @@ def _alpha(on_yes, on_no):
 
 
 ALPHA = [
-    Mistake(
-        "alpha reversed", "Which answers does alpha weight, and which 1 - alpha?", _alpha(lambda a: 1 - a, lambda a: a)
-    ),
+    Mistake("alpha reversed", "Which answers does alpha weight, and which 1 - alpha?", _alpha(lambda a: 1 - a, lambda a: a)),
     Mistake("alpha on both", "What weights the answer no?", _alpha(lambda a: a, lambda a: a)),
     Mistake("alpha on the yes only", "What weights the answer no?", _alpha(lambda a: a, lambda a: 1)),
     Mistake("alpha not used", "The value is the same for every alpha.", None),

@@ -11,9 +11,7 @@ import torch
 from lossnotes.check._mistakes.base import Mistake, epsilons
 
 ZERO = "0 log 0"
-ZERO_HINT = (
-    "At p = 0 the product is 0 times minus infinity. What should it be, and what does floating point make of it?"
-)
+ZERO_HINT = "At p = 0 the product is 0 times minus infinity. What should it be, and what does floating point make of it?"
 
 INFORMATION_CONTENT = [
     Mistake("weighted by p", "That is one term of an entropy, not the content of one event.", lambda p: -p * p.log()),
@@ -65,9 +63,7 @@ ENTROPY_EDGE = [
 
 SWAPPED = "p and q swapped"
 CROSS_ENTROPY_BETWEEN = [
-    Mistake(
-        SWAPPED, "Whose probabilities weight, and whose are inside the logarithm?", lambda p, q: -(q * p.log()).sum(-1)
-    ),
+    Mistake(SWAPPED, "Whose probabilities weight, and whose are inside the logarithm?", lambda p, q: -(q * p.log()).sum(-1)),
     Mistake("entropy of p", "Where does q come into it?", lambda p, q: -(p * p.log()).sum(-1)),
     Mistake(
         "divergence for cross-entropy",
@@ -105,9 +101,7 @@ KL = [
         "Which of the two is the truth, and which the model? It matters.",
         lambda p, q: (q * (q / p).log()).sum(-1),
     ),
-    Mistake(
-        "cross-entropy for divergence", "For q = p this is not 0. What is missing?", lambda p, q: -(p * q.log()).sum(-1)
-    ),
+    Mistake("cross-entropy for divergence", "For q = p this is not 0. What is missing?", lambda p, q: -(p * q.log()).sum(-1)),
     Mistake("mean over outcomes", ENTROPY[0].hint, lambda p, q: (p * (p / q).log()).mean(-1)),
     Mistake("sum over everything", ENTROPY[2].hint, lambda p, q: (p * (p / q).log()).sum()),
     Mistake(
@@ -115,12 +109,8 @@ KL = [
         "There are several pairs. How many divergences should come out?",
         lambda p, q: (p * (p / q).log()).sum(-1).mean(),
     ),
-    Mistake(
-        "symmetric sum", "Both directions are added. One was asked for.", lambda p, q: ((p - q) * (p / q).log()).sum(-1)
-    ),
-    Mistake(
-        "absolute value of each term", "Single terms may be negative.", lambda p, q: (p * (p / q).log()).abs().sum(-1)
-    ),
+    Mistake("symmetric sum", "Both directions are added. One was asked for.", lambda p, q: ((p - q) * (p / q).log()).sum(-1)),
+    Mistake("absolute value of each term", "Single terms may be negative.", lambda p, q: (p * (p / q).log()).abs().sum(-1)),
     *_kl_divs(),
 ]
 KL_EDGE = [
@@ -173,12 +163,8 @@ def _h(p, dims):
 
 
 CONDITIONAL_ENTROPY = [
-    Mistake(
-        "condition reversed", "The rows are x. Which of the two is known?", lambda p: _h(p, (-2, -1)) - _h(p.sum(-2), -1)
-    ),
-    Mistake(
-        "joint entropy", "That is the entropy of the pair. What does knowing x take away?", lambda p: _h(p, (-2, -1))
-    ),
+    Mistake("condition reversed", "The rows are x. Which of the two is known?", lambda p: _h(p, (-2, -1)) - _h(p.sum(-2), -1)),
+    Mistake("joint entropy", "That is the entropy of the pair. What does knowing x take away?", lambda p: _h(p, (-2, -1))),
     Mistake("entropy of the margin", "That is what y tells when nothing is known.", lambda p: _h(p.sum(-2), -1)),
     Mistake("entropy of the margin", "That is the entropy of x alone.", lambda p: _h(p.sum(-1), -1)),
     Mistake(
@@ -221,9 +207,7 @@ MUTUAL_INFORMATION = [
         "weighted by the product",
         "The average is over the pairs as they occur.",
         lambda p: (
-            p.sum(-1, keepdim=True)
-            * p.sum(-2, keepdim=True)
-            * (p / (p.sum(-1, keepdim=True) * p.sum(-2, keepdim=True))).log()
+            p.sum(-1, keepdim=True) * p.sum(-2, keepdim=True) * (p / (p.sum(-1, keepdim=True) * p.sum(-2, keepdim=True))).log()
         ).sum((-2, -1)),
     ),
     Mistake(
@@ -238,16 +222,11 @@ MUTUAL_INFORMATION_EDGE = [
         EMPTY_ROW_HINT,
         lambda p: torch.xlogy(p, p / (p.sum(-1, keepdim=True) * p.sum(-2, keepdim=True))).sum((-2, -1)),
     ),
-    Mistake(
-        ZERO, ZERO_HINT, lambda p: (p * (p / (p.sum(-1, keepdim=True) * p.sum(-2, keepdim=True))).log()).sum((-2, -1))
-    ),
+    Mistake(ZERO, ZERO_HINT, lambda p: (p * (p / (p.sum(-1, keepdim=True) * p.sum(-2, keepdim=True))).log()).sum((-2, -1))),
     Mistake(
         ZERO,
         ZERO_HINT,
-        lambda p: (
-            -(p.sum(-1) * p.sum(-1).log()).sum(-1) - (p.sum(-2) * p.sum(-2).log()).sum(-1) + (p * p.log()).sum((-2, -1))
-        ),
+        lambda p: -(p.sum(-1) * p.sum(-1).log()).sum(-1) - (p.sum(-2) * p.sum(-2).log()).sum(-1) + (p * p.log()).sum((-2, -1)),
     ),
     *epsilons(lambda log, p: (p * log(p / (p.sum(-1, keepdim=True) * p.sum(-2, keepdim=True)))).sum((-2, -1))),
 ]
-

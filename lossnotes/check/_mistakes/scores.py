@@ -7,9 +7,7 @@ written the way that students write them, faults and all: only their results mat
 from lossnotes.check._mistakes.base import Mistake, epsilons
 
 WRONG_DIM = "softmax over the wrong dim"
-WRONG_DIM_HINT = (
-    "Which numbers compete: those of one example, or those of one class? Along which dimension should they sum to 1?"
-)
+WRONG_DIM_HINT = "Which numbers compete: those of one example, or those of one class? Along which dimension should they sum to 1?"
 NO_KEEPDIM = "broadcasting without keepdim"
 NO_KEEPDIM_HINT = "Print the shape of the sum before you divide: which row is divided by which sum?"
 OVERFLOW = "overflow without max-shift"
@@ -33,13 +31,9 @@ SOFTMAX = [
     Mistake(NO_KEEPDIM, NO_KEEPDIM_HINT, no_keepdim),
     Mistake("sigmoid for softmax", "Do the probabilities of a row sum to 1?", lambda x: x.sigmoid()),
     Mistake("double softmax", "Once is enough.", lambda x: x.softmax(-1).softmax(-1)),
-    Mistake(
-        "logarithm of the softmax", "Probabilities were asked for, not their logarithms.", lambda x: x.log_softmax(-1)
-    ),
+    Mistake("logarithm of the softmax", "Probabilities were asked for, not their logarithms.", lambda x: x.log_softmax(-1)),
     Mistake("not normalised", "Do the probabilities of a row sum to 1?", lambda x: x.exp()),
-    Mistake(
-        "no exponential", "Scores may be negative. What makes them positive?", lambda x: x / x.sum(-1, keepdim=True)
-    ),
+    Mistake("no exponential", "Scores may be negative. What makes them positive?", lambda x: x / x.sum(-1, keepdim=True)),
 ]
 LOG_SOFTMAX = [
     Mistake(WRONG_DIM, WRONG_DIM_HINT, lambda x: x.log_softmax(0)),
@@ -86,4 +80,3 @@ LOG_SOFTMAX_EXTREME = [
     *epsilons(lambda log, x: log(x.softmax(-1))),
     *epsilons(lambda log, x: log(naive_softmax(x))),
 ]
-
