@@ -1,6 +1,7 @@
 """The check in a notebook and the grading agree: what is refused there is told here, in the same words, and counts with a sheet."""
 
 import linecache
+import sys
 
 import pytest
 import scipy.stats  # noqa: F401 - here, or it is imported within the seconds of a call
@@ -11,6 +12,7 @@ from test_homework import SHEETS, solution
 
 import lossnotes as ln
 from lossnotes.check._grade.sheet import of_names
+from lossnotes.check._judge.home import AtHome
 
 
 def written(source, name, file="homework_at_home.py"):
@@ -133,3 +135,47 @@ def test_what_a_sheet_allows_is_allowed_at_home(tmp_path):
 def test_a_sheet_that_does_not_fit_is_a_sentence(like, sheet, said):
     with pytest.raises(ValueError, match=said):
         ln.check(lambda p: p, like=like, sheet=sheet)
+
+
+def test_the_rule_itself():
+    """In this thread, where coverage sees it: what PyTorch calls, and the frames of what is written in Python."""
+    rule = AtHome("softmax", ["entropy"])
+    with rule:
+        torch.zeros(2).exp()
+        torch.softmax(torch.zeros(2), -1)
+        torch.zeros(2).softmax(-1)
+        torch.softmax(torch.zeros(2), -1)  # is said once
+        torch.nn.functional.huber_loss(torch.zeros(2), torch.zeros(2))
+    assert [said.partition(" is ")[0] for said in rule.said] == [
+        "torch.softmax",
+        "torch.Tensor.softmax",
+        "torch.nn.functional.huber_loss",
+    ]
+    with AtHome("softmax", strict=True), pytest.raises(RuntimeError, match="torch.softmax is the library's"):
+        torch.softmax(torch.zeros(2), -1)
+    free = AtHome("train_classifier")
+    with free:
+        torch.nn.functional.huber_loss(torch.zeros(2), torch.zeros(2))
+    assert not free.said
+
+
+def test_the_frames_that_the_rule_looks_at():
+    rule, p = AtHome("entropy"), torch.full((2,), 0.5)
+
+    def watched(frame, event, arg):
+        rule.entered(frame)
+
+    before = sys.gettrace()
+    sys.settrace(watched)
+    try:
+        ln.entropy(p)
+        ln.naive.entropy(p)
+        ln.MSELoss()
+        scipy.stats.entropy([0.5, 0.5])
+        torch.distributions.Categorical(p)
+    finally:
+        sys.settrace(before)
+    found = [said.partition(" is ")[0] for said in rule.said]
+    wanted = ["lossnotes.entropy", "lossnotes.naive.entropy", "lossnotes.MSELoss", "torch.distributions.__init__"]
+    assert [name for name in found if not name.startswith("scipy")] == wanted
+    assert any(name.startswith("scipy.stats") for name in found)

@@ -37,7 +37,7 @@ class AtHome(OnlyPlain):
             return bought(full)
         return "" if self.free else super().refusal(name, full)
 
-    def entered(self, frame):
+    def entered(self, frame):  # pragma: no cover - coverage looks on by the same means
         """A Python function begins: is it one of this package, or another ready-made one, called from elsewhere?"""
         file, name = frame.f_code.co_filename, frame.f_code.co_name
         caller = frame.f_back.f_code.co_filename if frame.f_back else ""
@@ -55,9 +55,12 @@ class AtHome(OnlyPlain):
         elif name in self.names and (module := frame.f_globals.get("__name__", "")).partition(".")[0] in ("scipy", "sklearn"):
             self.refuse(bought(f"{module}.{name}"))
 
-    def _of_this_package(self, frame, name):
+    def _of_this_package(self, frame, name):  # pragma: no cover - see above
         if name in ("__init__", "forward"):
-            name = type(frame.f_locals.get("self")).__name__
+            made = frame.f_locals.get("self")
+            if made is None:  # the inside of an autograd.Function, which PyTorch calls
+                return
+            name = type(made).__name__
         name = getattr(frame.f_locals.get("function"), "__name__", name)  # what a decorator of this package has wrapped
         if not name.startswith(("_", "<")) and name not in self.more:
             module = frame.f_globals.get("__name__", "")
