@@ -1,10 +1,15 @@
 """The data that chapters run on."""
 
+import re
+from pathlib import Path
+
 import pytest
 import torch
 
 import lossnotes as ln
 from lossnotes import experiments
+
+BOOK = Path(__file__).parents[1] / "book"
 
 
 @pytest.mark.parametrize(("language", "size", "most_frequent"), [("en", 26, "e"), ("zh", 9135, "的")])
@@ -233,3 +238,8 @@ def test_what_is_stored_comes_back(tmp_path, monkeypatch):
     assert kept["results"]["b"]["n"] == 3 and kept["results"]["b"]["7"].tolist() == [[1, 2]] and kept["results"]["d"] == "x"
     with pytest.raises(ValueError, match="under 'yours'; expected one of .'mine'.. Try python book/experiments/yours.py"):
         experiments.stored("yours")
+
+
+@pytest.mark.parametrize("path", [*BOOK.glob("experiments/*.py"), *BOOK.glob("*/*.ipynb")], ids=lambda path: path.stem)
+def test_scripts_and_chapters_use_what_is_public(path):
+    assert not re.search(r"\b(experiments|plots|ln|lossnotes)\._[a-z]", path.read_text("utf-8"))

@@ -254,7 +254,7 @@ def pull(weights, parts, truth, entry, classes):
 
 
 def parts_of(name, trouble):
-    pairs = [experiments._set_aside(data_of(name, TROUBLES[trouble])(seed=seed), 0.2, seed) for seed in SEEDS]
+    pairs = [experiments.set_aside(data_of(name, TROUBLES[trouble])(seed=seed), 0.2, seed) for seed in SEEDS]
     return [a for a, _ in pairs], torch.stack([b.x_test for _, b in pairs]), torch.stack([b.y_test for _, b in pairs])
 
 
