@@ -189,7 +189,7 @@ def diabetes(*, seed: int = 0, device: torch.device | str | None = None) -> Data
     return _split((x - x.mean(0)) / x.std(0), torch.from_numpy(y), seed, device)
 
 
-def canvases(*, seed: int = 0, device: torch.device | str | None = None) -> Data:
+def canvases(*, seed: int = 0, count: int = 150, device: torch.device | str | None = None) -> Data:
     """A dense detector's data: canvases with one digit each somewhere among pieces of others, 1023 windows of background to it.
 
     Each canvas has 39 × 39 pixels, so 32 × 32 windows of 8 × 8, of which exactly one holds the digit. The clutter is eight
@@ -199,13 +199,15 @@ def canvases(*, seed: int = 0, device: torch.device | str | None = None) -> Data
     ----------
     seed : int
         Which digits, where, and which are held out.
+    count : int
+        How many canvases there are to train on.
     device : torch.device, optional
         Where the data go; `default_device` unless given.
 
     Returns
     -------
     Data
-        ``x`` of shape (150, 1, 39, 39); ``y`` of shape (150, 1, 32, 32), which is 1 where the window that begins there (its upper
+        ``x`` of shape (count, 1, 39, 39); ``y`` of shape (count, 1, 32, 32), which is 1 where the window that begins there (its upper
         left corner) holds the digit, and 0 elsewhere. And 60 canvases to test on. Float64 as in `digits`.
 
     Examples
@@ -221,7 +223,7 @@ def canvases(*, seed: int = 0, device: torch.device | str | None = None) -> Data
     """
     pool = digits(seed=seed, device="cpu")
     draws = torch.Generator().manual_seed(seed)
-    sets = _canvases(pool.x.view(-1, 8, 8), 150, draws) + _canvases(pool.x_test.view(-1, 8, 8), 60, draws)
+    sets = _canvases(pool.x.view(-1, 8, 8), count, draws) + _canvases(pool.x_test.view(-1, 8, 8), 60, draws)
     return Data(*(_to_device(t, device) for t in sets))
 
 

@@ -76,10 +76,7 @@ def canvases(*, seed):
 
 
 def more_canvases(*, seed):
-    pool = experiments.digits(seed=seed, device="cpu")
-    draws = torch.Generator().manual_seed(seed)
-    train = experiments._canvases(pool.x.view(-1, 8, 8), LARGE["canvases"], draws)
-    return experiments.Data(*train, *experiments._canvases(pool.x_test.view(-1, 8, 8), 60, draws))
+    return experiments.canvases(seed=seed, count=LARGE["canvases"], device="cpu")
 
 
 def judge(model, data):
