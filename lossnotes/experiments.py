@@ -571,7 +571,7 @@ def store(name: str, *, recipe: dict[str, Any], seeds: Iterable[int], results: d
         Numbers, lists, tensors, or dicts of them. They are stored with six figures.
     """
     STORED.mkdir(exist_ok=True)
-    kept = {"recipe": recipe, "seeds": list(seeds), "results": _rounded(results)}
+    kept = {"recipe": recipe, "seeds": list(seeds), "results": rounded(results)}
     (STORED / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 
@@ -603,12 +603,13 @@ def stored(name: str) -> dict[str, Any]:
     return kept | {"results": _as_tensors(kept["results"])}
 
 
-def _rounded(value):
+def rounded(value: Any) -> Any:
+    """Results as they are stored: numbers with six figures, tensors as lists, in dicts of any depth."""
     if isinstance(value, dict):
-        return {str(key): _rounded(v) for key, v in value.items()}
+        return {str(key): rounded(v) for key, v in value.items()}
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, (list, tuple)):
-        return [_rounded(v) for v in value]
+        return [rounded(v) for v in value]
     return float(f"{value:.6g}") if isinstance(value, float) else value
 
 

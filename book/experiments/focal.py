@@ -124,7 +124,7 @@ if __name__ == "__main__":
     def part(name, make):
         if name not in results:
             before = time.time()
-            results[name] = experiments._rounded(make())
+            results[name] = experiments.rounded(make())
             if draft:
                 draft.write_text(json.dumps(results))
             found = results[name]
