@@ -86,3 +86,8 @@ def test_when_pytorchs_own_cross_entropy_in_float64_is_as_exact():
     with torch.autograd.forward_ad.dual_level():
         assert not fast(spread(1.0))
     assert not torch.func.vmap(lambda z: torch.ones(()) * fast(z))(spread(1.0)[None])
+
+
+def test_a_closed_form_of_weighted_answers_leaves_wrong_ones_to_the_check():
+    with pytest.raises(ValueError, match=r"target\[1\] is 1.5"):
+        ln.binary_cross_entropy_with_logits(torch.zeros(2), T([0.5, 1.5]), pos_weight=T(2.0))

@@ -68,19 +68,18 @@ def are_answers(fn, target):
         return
     y = wide(target.detach())
     wrong = ~((y >= 0) & (y <= 1))
-    if wrong.any():
-        index = first(wrong)
-        value = y[tuple(index)].item()
-        fix = "torch.sigmoid(target) if these are scores"
-        if value > 1:
-            fix = "target / target.max() if these are on another scale"
-        if math.isnan(value):
-            fix = "target.isnan().nonzero() to find where NaN comes in"
-        elif -1e-4 < value < 1 + 1e-4:
-            fix = "target.clamp(0, 1) if this is rounding"
-        if bool(((y == -1) | (y == 1)).all()):
-            fix = "(target + 1) / 2 for targets of -1 and +1"
-        raise ValueError(f"{fn}: {at('target', index)} is {shown(value)}; expected a value in [0, 1]. Try {fix}.")
+    index = first(wrong)
+    value = y[tuple(index)].item()
+    fix = "torch.sigmoid(target) if these are scores"
+    if value > 1:
+        fix = "target / target.max() if these are on another scale"
+    if math.isnan(value):
+        fix = "target.isnan().nonzero() to find where NaN comes in"
+    elif -1e-4 < value < 1 + 1e-4:
+        fix = "target.clamp(0, 1) if this is rounding"
+    if bool(((y == -1) | (y == 1)).all()):
+        fix = "(target + 1) / 2 for targets of -1 and +1"
+    raise ValueError(f"{fn}: {at('target', index)} is {shown(value)}; expected a value in [0, 1]. Try {fix}.")
 
 
 def is_signed_pair(fn, input, target):

@@ -90,28 +90,27 @@ def are_probabilities(fn, name, p, dim=-1, *, given):
         return
     p = wide(p.detach())
     wrong = ~((p >= 0) & (p <= 1))
-    if wrong.any():
-        index = first(wrong)
-        value = p[tuple(index)].item()
-        alone = dim is None and p.numel() == 1
-        dim = -1 if dim is None else dim
-        fix, what = f"torch.softmax({name}, dim={dim})", "if these are scores"
-        if isinstance(dim, tuple):
-            fix = f"torch.softmax({name}.flatten(-2), dim=-1).view_as({name})"
-        if -1e-4 < value < 1 + 1e-4:
-            fix, what = f"{name}.clamp(0, 1)", "if this is rounding"
-        elif alone and math.isfinite(value):  # divided by its own sum, it would be certain
-            fix, what = f"{name} / 100", "if this is a percentage"
-            if value > 100:
-                fix, what = f"1 / {name}", "if it happens once in so many times"
-            elif value < 0:
-                fix, what = f"torch.sigmoid({name})", "if this is a score"
-        elif p.ge(0).all():
-            fix, what = _as_shares(name, given, dim), "if these are counts"
-        elif math.isnan(value):
-            fix, what = f"{name}.isnan().nonzero()", "to find where NaN comes in"
-        fix = f"{fix}{as_tensor_first(name, given)} {what}"
-        raise ValueError(f"{fn}: {at(name, index)} is {shown(value)}; a probability lies in [0, 1]. Try {fix}.")
+    index = first(wrong)
+    value = p[tuple(index)].item()
+    alone = dim is None and p.numel() == 1
+    dim = -1 if dim is None else dim
+    fix, what = f"torch.softmax({name}, dim={dim})", "if these are scores"
+    if isinstance(dim, tuple):
+        fix = f"torch.softmax({name}.flatten(-2), dim=-1).view_as({name})"
+    if -1e-4 < value < 1 + 1e-4:
+        fix, what = f"{name}.clamp(0, 1)", "if this is rounding"
+    elif alone and math.isfinite(value):  # divided by its own sum, it would be certain
+        fix, what = f"{name} / 100", "if this is a percentage"
+        if value > 100:
+            fix, what = f"1 / {name}", "if it happens once in so many times"
+        elif value < 0:
+            fix, what = f"torch.sigmoid({name})", "if this is a score"
+    elif p.ge(0).all():
+        fix, what = _as_shares(name, given, dim), "if these are counts"
+    elif math.isnan(value):
+        fix, what = f"{name}.isnan().nonzero()", "to find where NaN comes in"
+    fix = f"{fix}{as_tensor_first(name, given)} {what}"
+    raise ValueError(f"{fn}: {at(name, index)} is {shown(value)}; a probability lies in [0, 1]. Try {fix}.")
 
 
 # How far from 1 a sum of correctly rounded probabilities may honestly be. A float64 row may have passed through float32.
