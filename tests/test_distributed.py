@@ -321,3 +321,31 @@ def test_tensors_that_lie_in_parts(tmp_path):
     """DTensor: rows or classes on two processes, forward and backward, wherever PyTorch's own losses work."""
     (tmp_path / "parts.py").write_text(DTENSORS)
     assert len(two(tmp_path / "parts.py").splitlines()) == 17
+
+
+# --- in this process, as a group of one: what else runs in others, where coverage does not look
+
+
+@pytest.fixture
+def alone():
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def test_a_group_of_one(alone):
+    assert ln.distributed_mean(torch.tensor(6.0), 3) == 2
+
+
+@pytest.mark.parametrize(
+    "loss", [lambda z, t: ln.log_softmax(z, 1), lambda z, t: ln.softmax(z, 1), ln.cross_entropy, ln.multiclass_hinge_loss]
+)
+def test_scores_split_along_their_classes_are_put_together(loss, alone):
+    from torch.distributed.tensor import Replicate, Shard, distribute_tensor, init_device_mesh
+
+    mesh = init_device_mesh("cpu", (1,))
+    z, t = torch.eye(3)[:2] * 2, torch.tensor([0, 2])
+    for placement in (Shard(1), Shard(0), Replicate()):
+        found = loss(distribute_tensor(z, mesh, [placement]), distribute_tensor(t, mesh, [Replicate()]))
+        assert not any(p.is_shard(1) for p in found.placements)
+        torch.testing.assert_close(found.full_tensor(), loss(z, t))
