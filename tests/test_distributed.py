@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import lossnotes as ln
+from lossnotes._tracing import with_whole_classes
 
 CHAPTER = Path(__file__).parents[1] / "book" / "practice" / "losses-at-scale.ipynb"
 WEIGHT = torch.tensor([0.5, 3.0, 1.0, 2.0], dtype=torch.float64)
@@ -337,15 +338,12 @@ def test_a_group_of_one(alone):
     assert ln.distributed_mean(torch.tensor(6.0), 3) == 2
 
 
-@pytest.mark.parametrize(
-    "loss", [lambda z, t: ln.log_softmax(z, 1), lambda z, t: ln.softmax(z, 1), ln.cross_entropy, ln.multiclass_hinge_loss]
-)
-def test_scores_split_along_their_classes_are_put_together(loss, alone):
+def test_only_a_split_along_the_classes_is_undone(alone):
     from torch.distributed.tensor import Replicate, Shard, distribute_tensor, init_device_mesh
 
-    mesh = init_device_mesh("cpu", (1,))
-    z, t = torch.eye(3)[:2] * 2, torch.tensor([0, 2])
-    for placement in (Shard(1), Shard(0), Replicate()):
-        found = loss(distribute_tensor(z, mesh, [placement]), distribute_tensor(t, mesh, [Replicate()]))
-        assert not any(p.is_shard(1) for p in found.placements)
-        torch.testing.assert_close(found.full_tensor(), loss(z, t))
+    mesh, z = init_device_mesh("cpu", (1,)), torch.eye(3)[:2]
+    for placement, dim, whole in ((Shard(1), 1, Replicate()), (Shard(1), -1, Replicate()), (Shard(0), 1, Shard(0))):
+        found = with_whole_classes(distribute_tensor(z, mesh, [placement]), dim)
+        assert found.placements == (whole,)
+        torch.testing.assert_close(found.full_tensor(), z)
+    assert with_whole_classes(z, 1) is z
