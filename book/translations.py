@@ -43,7 +43,7 @@ def write(catalogue, path):
     catalogue.project, catalogue.version, catalogue.copyright_holder = "Loss Notes", "", "The Loss Notes authors"
     catalogue.header_comment = f"# Loss Notes, {catalogue.locale.english_name}: {path.stem}."
     for message in [*catalogue, *catalogue.obsolete.values()]:
-        message.flags.discard("python-format")  # it is not: 80 % of something
+        message.flags -= {"python-format", "python-brace-format"}  # it is neither: 80 % of something, {doc}`softmax`
     text = io.BytesIO()
     write_po(text, catalogue, width=0, no_location=True, include_previous=True)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -78,11 +78,11 @@ def differences(kept, here):
 
 
 def faults_of_numbers(text, here):
-    numbers, there = Counter(re.findall(NUMBER, text)), Counter(re.findall(NUMBER, here))
+    numbers, there = set(re.findall(NUMBER, text)), set(re.findall(NUMBER, here))  # one may be said again
     words = {VALUES[word] for word in re.findall(r"[a-z]+", text.lower()) if word in VALUES}
     if lost := numbers - there:
-        yield f"missing: the number {', '.join(lost)}"
-    if added := [number for number in there - numbers if number not in words]:
+        yield f"missing: the number {', '.join(sorted(lost))}"
+    if added := [number for number in sorted(there - numbers) if number not in words]:
         yield f"added: the number {', '.join(added)}"
 
 
@@ -90,7 +90,7 @@ RULES = [
     (rf"[{HAN}][A-Za-z0-9{LATIN}]|[A-Za-z0-9%{LATIN}][{HAN}]", "no space between Chinese and Latin letters, figures, code or a formula"),
     (rf"[{HAN}] +[{HAN}]", "a space inside Chinese"),
     (rf"(?<=[^ ]) +[{WIDE}]|[{WIDE}] +", "a space beside full-width punctuation"),
-    (rf"[{HAN}{LATIN}] *[,;:?!](?!\w)|[{HAN}]\.(?!\w)|[,;:?!.] *[{HAN}]", "punctuation that is not full-width: ，。：；？！"),
+    (rf"[{HAN}{LATIN}] *[,;:?!](?!\w)|[{HAN}]\.(?!\w)|(?:[,;:?!]|(?<!\d)\.) *[{HAN}]", "punctuation that is not full-width: ，。：；？！"),
     (rf"[{HAN}] *\(|\) *[{HAN}]|\([{HAN}]|[{HAN}]\)", "brackets that are not full-width: （）"),
     (rf'[{HAN}] *["\']|["\'] *[{HAN}]', "quotation marks that are not “ ” or ‘ ’"),
     (r"[*`$]|\{[a-z:]+\}", "markup that is not taken as markup: put a space on the outer side, or move punctuation out of it"),

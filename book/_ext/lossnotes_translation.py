@@ -12,7 +12,6 @@ from catalogues import LANGUAGES, file_of, page_of, said, translations
 from docutils import nodes
 from lossnotes_chapters import minutes_node
 from messages import is_text, translate, translate_cells, translate_docstring
-from sphinx import addnodes
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
@@ -27,7 +26,8 @@ def setup(app):
     app.connect("config-inited", translate_contents, priority=950)
     app.connect("source-read", translate_page)
     app.connect("autodoc-process-docstring", translate_api, priority=100)
-    app.connect("doctree-read", take_over, priority=100)
+    app.connect("doctree-read", take_over_names, priority=100)
+    app.connect("doctree-read", take_over_minutes, priority=900)
     app.connect("build-finished", count)
     # The notebook stays as it is: under its English cells the cache knows its outputs. What is translated is what will be shown of it.
     myst_nb.sphinx_.notebook_to_tokens = lambda notebook, *args: tokens_of(translated(app.env, notebook), *args)
@@ -79,19 +79,24 @@ def translate_contents(app, config):
             tree.caption = tree.caption and said(config.language, tree.caption)
 
 
-def take_over(app, doctree):
-    """From the English edition, which is built first: the minutes, and the names of sections, so that addresses are the same."""
-    original = Path(app.srcdir, "_build", ".doctrees", f"{app.env.docname}.doctree")
-    if not original.is_file():
-        return
-    english = pickle.loads(original.read_bytes())
-    for kind in (nodes.section, minutes_node):
-        pairs = list(zip(doctree.findall(kind), english.findall(kind)))
-        for here, there in pairs:
-            if kind is nodes.section:
-                here["ids"] = there["ids"]
-            else:
-                here["counts"] = there["counts"]
+# From the English edition, which is built first.
+
+
+def take_over_names(app, doctree):
+    """Sections are found under the same addresses."""
+    for here, there in pairs(app, doctree, nodes.section):
+        here["ids"] = there["ids"]
+
+
+def take_over_minutes(app, doctree):
+    """They are counted in English words."""
+    for here, there in pairs(app, doctree, minutes_node):
+        here["counts"] = there["counts"]
+
+
+def pairs(app, doctree, kind):
+    path = Path(app.srcdir, "_build", ".doctrees", f"{app.env.docname}.doctree")
+    return zip(doctree.findall(kind), pickle.loads(path.read_bytes()).findall(kind))
 
 
 def count(app, exception):
