@@ -4,6 +4,7 @@
 # make format  bring the code into its form, and say what is wrong with it
 # make lab     open the notebooks in JupyterLab
 # make notebooks   execute the notebooks and store their outputs in the normal form
+# make translations  bring the translators' catalogues up to date, and list what is new or changed
 # make bench       measure time and memory against other packages (ten minutes; see benchmarks/README.md)
 # make mutants     break the package in hundreds of small ways, and list the ways that no test notices (an hour)
 # make lighthouse  what Lighthouse says of the first page and two chapters
@@ -20,10 +21,18 @@ BENCHFLAGS ?=
 # A plain `make book` warns; `make book BOOKFLAGS="--all -W -n --keep-going"` rebuilds every page and fails on a warning.
 BOOKFLAGS ?=
 
-.PHONY: book test test-fast format lab notebooks bench mutants lighthouse graders lock clean clean-all
+.PHONY: book translations test test-fast format lab notebooks bench mutants lighthouse graders lock clean clean-all
 
+# The Chinese edition is built after the English one, whose outputs and addresses it takes, with the same configuration.
 book: $(READY)
 	$(BIN)/jupyter-book build $(BOOKFLAGS) .
+	@mkdir -p _build/zh
+	@sed -e 's/language: en/language: zh_CN/' -e 's#: book/_ext#: ../../book/_ext#' _config.yml > _build/zh/_config.yml
+	$(BIN)/jupyter-book build $(BOOKFLAGS) --config _build/zh/_config.yml --path-output _build/zh .
+	@rm -rf _build/html/zh && cp -R _build/zh/_build/html _build/html/zh
+
+translations: $(READY)
+	$(BIN)/python book/translations.py
 
 test: book
 	$(BIN)/pytest

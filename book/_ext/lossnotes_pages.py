@@ -152,7 +152,7 @@ EDITS = [
     # Scripts run after the page is read, in their order. The options stay first: scripts inside the page use them.
     (r'<script (?=(?:data-[^>]*)?src="(?![^"]*documentation_options))', "<script defer "),
     (r'<img (?=[^>]*class="logo__image)', '<img width="72" height="72" '),
-    (r'(<button class="btn search-button-field[^>]*?) title="Search" aria-label="Search"', r"\1"),
+    (r'(<button class="btn search-button-field[^>]*?) title="([^"]*)" aria-label="\2"', r"\1"),
     (r'(<button class="sidebar-toggle[^>]*? title="([^"]*)")', r'\1 aria-label="\2"'),
 ]
 # What a screen reader says holds the words that are seen, and an entry of a list is one.
