@@ -23,13 +23,8 @@ BOOKFLAGS ?=
 
 .PHONY: book translations test test-fast format lab notebooks bench mutants lighthouse graders lock clean clean-all
 
-# The Chinese edition is built after the English one, whose outputs and addresses it takes, with the same configuration.
 book: $(READY)
-	$(BIN)/jupyter-book build $(BOOKFLAGS) .
-	@mkdir -p _build/zh
-	@sed -e 's/language: en/language: zh_CN/' -e 's#: book/_ext#: ../../book/_ext#' _config.yml > _build/zh/_config.yml
-	$(BIN)/jupyter-book build $(BOOKFLAGS) --config _build/zh/_config.yml --path-output _build/zh .
-	@rm -rf _build/html/zh && cp -R _build/zh/_build/html _build/html/zh
+	$(BIN)/python book/build.py $(BOOKFLAGS)
 
 translations: $(READY)
 	$(BIN)/python book/translations.py

@@ -26,7 +26,7 @@ def remote_assets(page):
     found = []
     for tag in page.find_all(True):
         fetched = [value for name, value in tag.attrs.items() if name in FETCHED]
-        if tag.name == "link" and "canonical" not in tag.get("rel", []):
+        if tag.name == "link" and not {"canonical", "alternate"} & set(tag.get("rel", [])):
             fetched.append(tag.get("href", ""))
         fetched += re.findall(r"url\(([^)]*)\)", tag.get("style", ""))
         if tag.name in ("script", "style"):

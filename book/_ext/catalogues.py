@@ -48,7 +48,7 @@ def mark(message):
 
 # What has to be translated.
 
-SAID_BY_CONFIG = ["title", "nb_code_prompt_show", "nb_code_prompt_hide", "extra_footer", "search_bar_text", "text", "alt_text"]
+SAID_BY_CONFIG = ["title", "author", "nb_code_prompt_show", "nb_code_prompt_hide", "extra_footer", "search_bar_text", "text", "alt_text"]
 
 
 def words_of_config(settings):

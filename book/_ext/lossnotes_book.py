@@ -39,7 +39,7 @@ def take_address(app, config):
     Binder or Colab, lead to its source, and open an issue about it.
     """
     if url := os.environ.get("BOOK_URL"):
-        config.html_baseurl = url.rstrip("/") + "/"
+        config.html_baseurl = url.rstrip("/") + ("/" if config.language == "en" else "/zh/")
     if repository := os.environ.get("BOOK_REPOSITORY"):
         config.html_theme_options = {
             **config.html_theme_options,

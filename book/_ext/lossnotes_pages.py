@@ -7,6 +7,7 @@ import unicodedata
 from pathlib import Path
 
 import fontTools.subset
+from catalogues import mark, said
 from docutils import nodes
 from sphinx import addnodes
 from sphinx.jinja2glue import BuiltinTemplateLoader
@@ -26,7 +27,9 @@ def setup(app):
     app.add_transform(LinkTerms)
     app.add_post_transform(FoldSolutions)
     app.add_search_language(Search)
+    app.add_search_language(SearchChinese)
     app.connect("html-page-context", describe)
+    app.connect("html-page-context", lead_to_other_edition, priority=600)
     app.connect("build-finished", take_only_the_icons_in_use)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -65,12 +68,15 @@ class FoldSolutions(SphinxPostTransform):
         for node in list(self.document.findall(lambda n: isinstance(n, nodes.Admonition) and "dropdown" in n["classes"])):
             title, body = node.children[0], node.children[1:]
             if not isinstance(title, nodes.title):  # a proof says "Proof." in its first line
-                title, body = nodes.title("", node["classes"][1].capitalize()), node.children
+                title, body = nodes.title("", self.named(node["classes"][1])), node.children
             for link in list(title.findall(nodes.reference)):  # a click anywhere unfolds
                 link.replace_self(link.children)
             node.replace_self(
                 fold("", fold_title("", "", *title.children), *body, ids=node["ids"], classes=["fold", *node["classes"]])
             )
+
+    def named(self, kind):
+        return said(self.config.language, {"proof": mark("Proof")}[kind])
 
 
 # What leads from word to word.
@@ -86,16 +92,15 @@ class LinkTerms(SphinxTransform):
     def apply(self, **kwargs):
         if not self.env.docname.startswith(("book/information/", "book/losses/", "book/practice/")):
             return
-        glossary = Path(self.env.srcdir, "book", "reference", "glossary.md").read_text("utf-8")
-        block = re.search(r"```\{glossary\}\n(.*?)\n```", glossary, re.DOTALL)[1]
-        terms = {line.lower(): line for line in block.split("\n") if re.match(r"[A-Za-z]", line)}
         self.env.note_dependency("book/reference/glossary.md")
+        terms = names_of_terms(Path(self.env.srcdir, "book", "reference", "glossary.md").read_text("utf-8"), self.config.language)
         words = "|".join(sorted(map(re.escape, terms), key=len, reverse=True))
-        pattern = re.compile(rf"(?<![\w-])({words})s?(?![\w-])", re.IGNORECASE)
+        # Latin words as wholes; Chinese has no spaces between words.
+        pattern = re.compile(rf"(?<![A-Za-z\d_-])({words})s?(?![A-Za-z\d_-])", re.IGNORECASE)
         linked = set()
         for node in list(self.document.findall(lambda n: isinstance(n, (nodes.Text, addnodes.pending_xref)))):
             if isinstance(node, addnodes.pending_xref):
-                linked |= {node["reftarget"].lower()} if node["reftype"] == "term" else set()
+                linked |= {terms.get(node["reftarget"].lower(), node["reftarget"])} if node["reftype"] == "term" else set()
             elif not self.is_passed_over(node):
                 self.link(node, pattern, terms, linked)
 
@@ -109,16 +114,25 @@ class LinkTerms(SphinxTransform):
     def link(self, node, pattern, terms, linked):
         pieces, end = [], 0
         for match in pattern.finditer(node):
-            term = match[1].lower()
+            term = terms[match[1].lower()]
             if term not in linked:
                 linked.add(term)
                 seen = nodes.inline("", match[0], classes=["xref", "std", "std-term"])
                 options = {"refdomain": "std", "reftype": "term", "refexplicit": True, "refwarn": True}
                 pieces += [nodes.Text(node[end : match.start()])]
-                pieces += [addnodes.pending_xref("", seen, reftarget=terms[term], refdoc=self.env.docname, **options)]
+                pieces += [addnodes.pending_xref("", seen, reftarget=term, refdoc=self.env.docname, **options)]
                 end = match.end()
         if pieces:
             node.parent.replace(node, [*pieces, nodes.Text(node[end:])])
+
+
+def names_of_terms(glossary, language):
+    """The names that a page may use for a term, in small letters, and the one that the glossary is asked for."""
+    block = re.search(r"```\{glossary\}\n(.*?)\n```", glossary, re.DOTALL)[1]
+    entries = [entry.split("\n") for entry in re.sub(r"(?m)^ .*\n?", "", block).strip().split("\n\n")]
+    if language == "en":
+        return {name.lower(): name for entry in entries for name in entry if re.match(r"[A-Za-z]", name)}
+    return {name.lower(): entry[0] for entry in entries for name in entry}
 
 
 class Search(SearchEnglish):
@@ -126,6 +140,25 @@ class Search(SearchEnglish):
 
     def split(self, input):
         return super().split(re.sub(r"\\([A-Za-z]+)", lambda m: f"{m[1]} {greek(m[1])}", input))
+
+
+class SearchChinese(Search):
+    """Chinese is written without spaces: what is looked up are its characters, one by one and in pairs, in the pages and in a query."""
+
+    lang, language_name = "zh_CN", "Chinese"
+    js_splitter_code = """
+function splitQuery(query) {
+  const words = query.split(/([\u3400-\u9fff]+)|[^\\p{Letter}\\p{Number}_]+/u).filter((word) => word);
+  const pairs = (word) => word.length < 2 ? [word] : [...word.slice(1)].map((next, i) => word[i] + next);
+  return words.flatMap((word) => /[\u3400-\u9fff]/.test(word) ? pairs(word) : [word]);
+}
+"""
+
+    def split(self, input):
+        found = []
+        for word in re.findall(r"[\u3400-\u9fff]+|[^\W\u3400-\u9fff]+", " ".join(super().split(input))):
+            found += [word] if not re.match("[\u3400-\u9fff]", word) else [*word, *(a + b for a, b in zip(word, word[1:]))]
+        return found
 
 
 def greek(name):
@@ -153,10 +186,19 @@ EDITS = [
     (r'<script (?=(?:data-[^>]*)?src="(?![^"]*documentation_options))', "<script defer "),
     (r'<img (?=[^>]*class="logo__image)', '<img width="72" height="72" '),
     (r'(<button class="btn search-button-field[^>]*?) title="([^"]*)" aria-label="\2"', r"\1"),
+    # The other edition opens in the place of this one.
+    (r'target="_blank"\s+class="btn btn-sm btn-edition-(\S+)"', r'class="btn btn-sm btn-edition" lang="\1" hreflang="\1"'),
     (r'(<button class="sidebar-toggle[^>]*? title="([^"]*)")', r'\1 aria-label="\2"'),
 ]
 # What a screen reader says holds the words that are seen, and an entry of a list is one.
 NAMES = {'<summary aria-label="Toggle hidden content">': "<summary>", 'role="doc-biblioentry"': 'role="listitem"'}
+# What the theme has in English only, or in the Chinese of elsewhere. Each is a message of ours where it is all of a text or of an attribute.
+UNTRANSLATED = [
+    *(mark("Main"), mark("Page"), mark("Toggle primary sidebar"), mark("Toggle secondary sidebar"), mark("Color mode")),
+    *(mark("System Settings"), mark("Link to this heading"), mark("Link to this term"), mark("Permalink to this equation")),
+    *(mark("Link to this image"), mark("Link to this table"), mark("Link to this definition"), mark("Link to this code")),
+    *(mark("Type:"), mark("列印成 PDF"), mark("module"), mark("definition"), mark("theorem"), mark("lemma"), mark("proposition")),
+]
 # The index of the whole book is for the page that searches it.
 NOT_FOR_SEARCH = r'\s*<script src="[^"]*/?(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
 
@@ -173,6 +215,8 @@ class Templates(BuiltinTemplateLoader):
             assert count, f"{context['pagename']}: no {pattern}"
         for written, better in NAMES.items():
             page = page.replace(written, better)
+        for word in UNTRANSLATED:
+            page = re.sub(rf'(?<=title="){word}(?=")|(?<=aria-label="){word}(?=")|(?<=>){word}(?=<)', said(self.builder.config.language, word), page)
         return re.sub(r'<img (?![^>]* width=)(?=[^>]*src="[^"]*_images/([^"]+)")', self.sized, page)
 
     def sized(self, match):
@@ -194,7 +238,9 @@ def describe(app, pagename, templatename, context, doctree):
     for paragraph in next(doctree.findall(nodes.section)).children:
         if isinstance(paragraph, nodes.paragraph) and len(opening) < 80:
             opening += " " + re.sub(r"\s+", " ", paragraph.astext())
-    opening = textwrap.shorten(opening.strip() or context["title"], 200, placeholder=" …")
+    opening = opening.strip() or context["title"]
+    # Chinese says as much with half the letters, and has no spaces to break at.
+    opening = textwrap.shorten(opening, 200, placeholder=" …") if app.config.language == "en" else re.sub(r"(?<=^.{100}).+", "……", opening)
     figures = [Path(image["uri"]).name for image in doctree.findall(nodes.image)]
     figure = next((f for f in figures if f in app.builder.images.values() and f.endswith(".png")), None)
     picture = f"_images/{figure}" if figure else "_static/logo.svg"
@@ -212,6 +258,30 @@ def describe(app, pagename, templatename, context, doctree):
     card = "summary_large_image" if figure else "summary"
     tags = [("name", "description", opening), ("name", "twitter:card", card), *(("property", *pair) for pair in said.items())]
     context["metatags"] += "".join(f'<meta {kind}="{key}" content="{html.escape(value)}" />\n' for kind, key, value in tags)
+
+
+EDITIONS = {"en": ("en", ""), "zh_CN": ("zh-CN", "zh/")}  # how HTML names a language, and where its edition is
+OTHER = {"en": ("zh_CN", "中文", "这一页的中文版"), "zh_CN": ("en", "English", "This page in English")}
+
+
+def lead_to_other_edition(app, pagename, templatename, context, doctree):
+    """By a button in the header, and for search engines."""
+    here = EDITIONS[app.config.language][1]
+    base = app.config.html_baseurl.removesuffix(here)
+
+    def address(language):
+        there = EDITIONS[language][1]
+        if base:
+            return f"{base}{there}{pagename}.html"
+        return context["pathto"](f"{'../' if here else ''}{there}{pagename}.html", 1)
+
+    links = [f'<link rel="alternate" hreflang="{name}" href="{address(key)}" />\n' for key, (name, _) in EDITIONS.items()]
+    context["metatags"] = context.get("metatags", "") + "".join(links)
+    other, text, tooltip = OTHER[app.config.language]
+    path = context["pathto"](f"{'../' if here else ''}{EDITIONS[other][1]}{pagename}.html", 1)
+    button = {"type": "link", "url": path, "text": text, "tooltip": tooltip, "label": f"edition-{EDITIONS[other][0]}"}
+    context["header_buttons"].insert(0, button)
+    app.add_js_file("edition.js", loading_method="defer")
 
 
 def take_only_the_icons_in_use(app, exception):

@@ -69,7 +69,7 @@ def translate_config(app, config):
             return {key: say(inner) for key, inner in value.items()}
         return said(config.language, value) if isinstance(value, str) else value
 
-    for key in ("html_title", "project", "nb_code_prompt_show", "nb_code_prompt_hide", "html_theme_options"):
+    for key in ("html_title", "project", "author", "nb_code_prompt_show", "nb_code_prompt_hide", "html_theme_options"):
         config[key] = say(config[key])
 
 
