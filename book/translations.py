@@ -25,7 +25,7 @@ def update(language):
     missing = Counter()
     for name, found in sources():
         catalogue, template = read(language, name), Catalog(locale=language)
-        before = set(message.id for message in catalogue)
+        before = {message.id for message in catalogue}
         for text, kind in found:
             template.add(text, auto_comments=[kind])
         catalogue.update(template, update_creation_date=False)
@@ -82,6 +82,6 @@ if __name__ == "__main__":
     parser.add_argument("names", nargs="*", help="catalogues to check, such as information/entropy; all of them if none is named")
     options = parser.parse_args()
     if options.check:
-        sys.exit(any([check(language, options.names) for language in LANGUAGES]))
+        sys.exit(sum(check(language, options.names) for language in LANGUAGES) > 0)
     for language in LANGUAGES:
         update(language)

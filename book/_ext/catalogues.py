@@ -1,7 +1,6 @@
 """Where the translations are: gettext catalogues under book/locale, one for each chapter, and three for what is in no chapter."""
 
 import functools
-from pathlib import Path
 
 import yaml
 from babel.messages.catalog import Catalog
@@ -48,7 +47,16 @@ def mark(message):
 
 # What has to be translated.
 
-SAID_BY_CONFIG = ["title", "author", "nb_code_prompt_show", "nb_code_prompt_hide", "extra_footer", "search_bar_text", "text", "alt_text"]
+SAID_BY_CONFIG = [
+    "title",
+    "author",
+    "nb_code_prompt_show",
+    "nb_code_prompt_hide",
+    "extra_footer",
+    "search_bar_text",
+    "text",
+    "alt_text",
+]
 
 
 def words_of_config(settings):

@@ -11,7 +11,15 @@ WIDE = "，。：；？！（）、《》……——"
 NUMBER = r"\d+(?:[.,]\d+)*"
 # Numbers that are a word in English may be figures in Chinese.
 WORDS = "zero one two three four five six seven eight nine ten eleven twelve".split()
-VALUES = {word: str(value) for value, word in enumerate(WORDS)} | {"twice": "2", "hundred": "100", "thousand": "1000", "first": "1", "half": "2", "second": "2", "third": "3"}
+VALUES = {word: str(value) for value, word in enumerate(WORDS)} | {
+    "twice": "2",
+    "hundred": "100",
+    "thousand": "1000",
+    "first": "1",
+    "half": "2",
+    "second": "2",
+    "third": "3",
+}
 # Terms that are also everyday words: where they are meant as terms, they are linked.
 EVERYDAY = {"bit", "distribution", "independent", "temperature", "token", "nat", "ban", "calibration", "vocabulary", "likelihood"}
 # In the place of what is not text: a formula or code, which stand like a Latin word, and what turns into words of either kind.
@@ -49,7 +57,16 @@ def parts_of_myst(message):
                 role = token.meta["name"]
                 said, target = re.fullmatch(r"(.*?)\s*<([^<>]*)>|(.*)", token.content, re.DOTALL).group(1, 2)
                 kept["role", f"{role} {target or token.content}"] += 1
-                text.append(said or (token.content if role == "term" else LATIN if role.startswith("cite") or role in ("eq", "minutes", "points") else EITHER))
+                text.append(
+                    said
+                    or (
+                        token.content
+                        if role == "term"
+                        else LATIN
+                        if role.startswith("cite") or role in ("eq", "minutes", "points")
+                        else EITHER
+                    )
+                )
             elif token.type == "link_open":
                 kept["link", token.attrs["href"]] += 1
             elif token.type == "strong_open":
@@ -87,10 +104,16 @@ def faults_of_numbers(text, here):
 
 
 RULES = [
-    (rf"[{HAN}][A-Za-z0-9{LATIN}]|[A-Za-z0-9%{LATIN}][{HAN}]", "no space between Chinese and Latin letters, figures, code or a formula"),
+    (
+        rf"[{HAN}][A-Za-z0-9{LATIN}]|[A-Za-z0-9%{LATIN}][{HAN}]",
+        "no space between Chinese and Latin letters, figures, code or a formula",
+    ),
     (rf"[{HAN}] +[{HAN}]", "a space inside Chinese"),
     (rf"(?<=[^ ]) +[{WIDE}]|[{WIDE}] +", "a space beside full-width punctuation"),
-    (rf"[{HAN}{LATIN}] *[,;:?!](?!\w)|[{HAN}]\.(?!\w)|(?:[,;:?!]|(?<!\d)\.) *[{HAN}]", "punctuation that is not full-width: ，。：；？！"),
+    (
+        rf"[{HAN}{LATIN}] *[,;:?!](?!\w)|[{HAN}]\.(?!\w)|(?:[,;:?!]|(?<!\d)\.) *[{HAN}]",
+        "punctuation that is not full-width: ，。：；？！",
+    ),
     (rf"[{HAN}] *\(|\) *[{HAN}]|\([{HAN}]|[{HAN}]\)", "brackets that are not full-width: （）"),
     (rf'[{HAN}] *["\']|["\'] *[{HAN}]', "quotation marks that are not “ ” or ‘ ’"),
     (r"[*`$]|\{[a-z:]+\}", "markup that is not taken as markup: put a space on the outer side, or move punctuation out of it"),

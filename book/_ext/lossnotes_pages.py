@@ -215,8 +215,16 @@ class Templates(BuiltinTemplateLoader):
             assert count, f"{context['pagename']}: no {pattern}"
         for written, better in NAMES.items():
             page = page.replace(written, better)
+        # The words that scripts say, before the scripts that say them.
+        if words := re.search(r"\s*<script [^>]*translations\.js[^>]*></script>", page):
+            page = page.replace(words[0], "", 1)
+            page = re.sub(r"(?=\s*<script [^>]*sphinx_highlight\.js)", lambda _: words[0], page, count=1)
         for word in UNTRANSLATED:
-            page = re.sub(rf'(?<=title="){word}(?=")|(?<=aria-label="){word}(?=")|(?<=>){word}(?=<)', said(self.builder.config.language, word), page)
+            page = re.sub(
+                rf'(?<=title="){word}(?=")|(?<=aria-label="){word}(?=")|(?<=>){word}(?=<)',
+                said(self.builder.config.language, word),
+                page,
+            )
         return re.sub(r'<img (?![^>]* width=)(?=[^>]*src="[^"]*_images/([^"]+)")', self.sized, page)
 
     def sized(self, match):
@@ -240,7 +248,11 @@ def describe(app, pagename, templatename, context, doctree):
             opening += " " + re.sub(r"\s+", " ", paragraph.astext())
     opening = opening.strip() or context["title"]
     # Chinese says as much with half the letters, and has no spaces to break at.
-    opening = textwrap.shorten(opening, 200, placeholder=" …") if app.config.language == "en" else re.sub(r"(?<=^.{100}).+", "……", opening)
+    opening = (
+        textwrap.shorten(opening, 200, placeholder=" …")
+        if app.config.language == "en"
+        else re.sub(r"(?<=^.{100}).+", "……", opening)
+    )
     figures = [Path(image["uri"]).name for image in doctree.findall(nodes.image)]
     figure = next((f for f in figures if f in app.builder.images.values() and f.endswith(".png")), None)
     picture = f"_images/{figure}" if figure else "_static/logo.svg"

@@ -6,9 +6,11 @@ language, and roles, formulas, targets and blocks need no care of their own. Dis
 """
 
 import inspect
+import io
 import json
 import pkgutil
 import re
+import tokenize
 from collections import namedtuple
 from pathlib import Path
 
@@ -96,7 +98,7 @@ def find_in_block(token, lines, line):
     if nested:
         yield from find(text, lines, at)
     elif name == "explorable" and text.strip():
-        yield from ((p._replace(kind="caption") for p in find(text, lines, at)))
+        yield from (p._replace(kind="caption") for p in find(text, lines, at))
     elif name == "glossary":  # terms stand in both languages already; what they mean is indented
         for found in re.finditer(r"(?m)^(?:[ ]+\S.*(?:\n|$))+", text):
             indent = text.count("\n", 0, found.start())
@@ -111,15 +113,19 @@ def find_in_block(token, lines, line):
 
 def translate(text, look_up):
     """The text with each message replaced by what `look_up(message)` gives for it, if it gives anything."""
+    return replace(text, pieces(text), look_up)
+
+
+def replace(text, found_pieces, look_up):
     lines = text.split("\n")
-    for found in reversed(pieces(text)):
+    for found in reversed(found_pieces):
         if translation := look_up(found.text):
             before, after = lines[found.line][: found.column], lines[found.last_line][found.end :]
             lines[found.line : found.last_line + 1] = [before + translation + after]
     return "\n".join(lines)
 
 
-# A notebook. Its code is run and stored as it is; what the metadata of a cell says to a reader are messages, too.
+# A notebook. Its code is run and stored as it is; what its comments and the metadata of a cell say to a reader are messages, too.
 
 SAID_BY_CELL = [("figure", "caption"), ("image", "alt"), ("code_prompt_show",), ("code_prompt_hide",)]
 
@@ -133,12 +139,21 @@ def said(cell):
             yield place, path[-1], {"caption": "caption", "alt": "alt"}.get(path[-1], "fold")
 
 
+def comments(code):
+    """The comments of a cell, as where they stand and what they say."""
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type == tokenize.COMMENT:
+            line, column = token.start
+            yield from piece(line - 1, column + 2, line - 1, token.end[1], token.string.removeprefix("#").strip(), "comment")
+
+
 def messages_of_cells(cells):
     for cell in cells:
         if cell["cell_type"] == "markdown":
             yield from ((found.text, found.kind) for found in pieces("".join(cell["source"])))
         elif cell["cell_type"] == "code":
             yield from ((place[key], kind) for place, key, kind in said(cell))
+            yield from ((found.text, found.kind) for found in comments("".join(cell["source"])))
 
 
 def translate_cells(cells, look_up):
@@ -147,6 +162,7 @@ def translate_cells(cells, look_up):
         if cell["cell_type"] == "markdown":
             cell["source"] = translate(cell["source"], look_up)
         elif cell["cell_type"] == "code":
+            cell["source"] = replace(cell["source"], list(comments(cell["source"])), look_up)
             for place, key, _ in said(cell):
                 place[key] = look_up(place[key]) or place[key]
 
@@ -166,7 +182,9 @@ def said_by_spec(spec, above=""):
     for key, value in spec.items() if isinstance(spec, dict) else enumerate(spec):
         if isinstance(value, (dict, list)):
             if key == "bind" and "options" in value:
-                value.setdefault("labels", [str(option) for option in value["options"]])  # they may be said in other words than they are named
+                value.setdefault(
+                    "labels", [str(option) for option in value["options"]]
+                )  # they may be said in other words than they are named
             if key not in ("options", "on", "scales", "config"):
                 yield from said_by_spec(value, key if isinstance(key, str) else above)
         elif isinstance(value, str) and (
@@ -234,11 +252,17 @@ def documented():
         if kind == "autoclass" and members:
             yield from (getattr(thing, member) for member in members.split())
         elif kind == "automodule":
-            own = [value for key, value in vars(thing).items() if not key.startswith("_") and getattr(value, "__module__", "") == name]
+            own = [
+                value for key, value in vars(thing).items() if not key.startswith("_") and getattr(value, "__module__", "") == name
+            ]
             yield from own
             for value in own:
                 if inspect.isclass(value):
-                    yield from (member for key, member in vars(value).items() if not key.startswith("_") and getattr(member, "__doc__", None))
+                    yield from (
+                        member
+                        for key, member in vars(value).items()
+                        if not key.startswith("_") and getattr(member, "__doc__", None)
+                    )
 
 
 def messages_of_docstrings():
