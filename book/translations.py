@@ -25,11 +25,13 @@ def update(language):
     missing = Counter()
     for name, found in sources():
         catalogue, template = read(language, name), Catalog(locale=language)
-        before = {message.id for message in catalogue}
+        before = {message.id: message for message in catalogue}
         for text, kind in found:
             template.add(text, auto_comments=[kind])
         catalogue.update(template, update_creation_date=False)
         for message in catalogue:
+            if message.fuzzy and message.id in before:
+                message.previous_id = before[message.id].previous_id
             if message.id and message.id not in before:
                 print(f"{name}: {'changed' if message.fuzzy else 'new'}: {message.id[:100]}")
             missing[name] += bool(message.id) and (message.fuzzy or not message.string)

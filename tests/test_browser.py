@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 
 CHAPTERS = re.findall(r"(?:root|file): (\S+)", (serving.ROOT / "_toc.yml").read_text("utf-8"))
 PAGES = [f"{name}.html" for name in [*CHAPTERS, "search", "genindex", "py-modindex", "prf-prf"]]
+# Of the Chinese edition, a few: its pages are made as the English ones are.
+PAGES += [f"zh/{name}.html" for name in ["book/intro", "book/information/entropy", "book/reference/glossary", "search"]]
 CHAPTER = "book/information/information-content.html"
 PHONE, DESKTOP = {"width": 360, "height": 800}, {"width": 1280, "height": 900}
 # Everything folded is open, and stands still.
@@ -104,7 +106,7 @@ def results(page, words):
     page.locator("input[type=search]").last.fill(words)
     page.keyboard.press("Enter")
     page.wait_for_url("**/search.html?q=*")
-    page.locator(".search-summary", has_text=re.compile("Search finished|did not match")).wait_for()
+    page.locator(".search-summary", has_text=re.compile("Search finished|did not match|搜索完成|没有")).wait_for()
     return page.locator("#search-results ul.search li").all_inner_texts()
 
 
@@ -118,6 +120,31 @@ def test_search_finds(visit, words, from_disk):
     expected = {"kl_divergence": "lossnotes.kl_divergence", "sigma": "Softmax", "σ": "Softmax", "KL": "Glossary"}
     assert any(expected.get(words, "Glossary") in title for title in found), found
     assert from_disk or not page.faults
+
+
+@pytest.mark.parametrize(
+    "words, expected", [("交叉熵", "4. 交叉熵"), ("熵", "熵"), ("softmax", "softmax"), ("焦点损失", "7. 焦点损失")]
+)
+@pytest.mark.parametrize("from_disk", [False, True], ids=["served", "from a disk"])
+def test_search_finds_chinese(visit, words, expected, from_disk):
+    page = visit((serving.SITE / "zh" / "search.html").as_uri() if from_disk else "zh/search.html", size=PHONE)
+    found = results(page, words)
+    assert found
+    assert from_disk or any(expected in about for about in found), found
+    page.locator(".search-summary", has_text="搜索完成").wait_for()
+
+
+@pytest.mark.parametrize("from_disk", [False, True], ids=["served", "from a disk"])
+def test_the_other_edition_opens_at_the_same_section(visit, from_disk):
+    """There and back, from the place on the page where the reader is."""
+    home = f"{serving.SITE.as_uri()}/" if from_disk else ""
+    page = visit(f"{home}{CHAPTER}")
+    page.locator("#exercises").evaluate("e => e.scrollIntoView()")
+    page.locator("a.btn-edition").click()
+    page.wait_for_url(f"**/zh/{CHAPTER}#exercises")
+    assert page.evaluate("Math.abs(document.querySelector('#exercises').getBoundingClientRect().top)") < 200
+    page.locator("a.btn-edition").click()
+    page.wait_for_url(re.compile(f"html/{CHAPTER}#exercises$" if from_disk else f"\\d/{CHAPTER}#exercises$"))
 
 
 def test_search_opens_with_a_button_and_leads_to_a_page(visit):

@@ -5,7 +5,7 @@ import functools
 import yaml
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_file
-from babel.messages.pofile import read_po
+from babel.messages.pofile import denormalize, read_po
 from messages import BOOK, is_text, messages, messages_of_docstrings
 
 LOCALE = BOOK / "locale"
@@ -26,7 +26,12 @@ def read(language, name):
     if not path.is_file():
         return Catalog(locale=language)
     with path.open("rb") as file:
-        return read_po(file, locale=language)
+        catalogue = read_po(file, locale=language)
+    for message in catalogue:  # Babel writes the older text of a changed message, and reads it as a comment
+        older = [line.removeprefix("| msgid ") for line in message.user_comments if line.startswith("| msgid ")]
+        message.previous_id = [denormalize(text) for text in older]
+        message.user_comments = [line for line in message.user_comments if not line.startswith("|")]
+    return catalogue
 
 
 @functools.cache
