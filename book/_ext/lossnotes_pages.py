@@ -197,7 +197,8 @@ UNTRANSLATED = [
     *(mark("Main"), mark("Page"), mark("Toggle primary sidebar"), mark("Toggle secondary sidebar"), mark("Color mode")),
     *(mark("System Settings"), mark("Link to this heading"), mark("Link to this term"), mark("Permalink to this equation")),
     *(mark("Link to this image"), mark("Link to this table"), mark("Link to this definition"), mark("Link to this code")),
-    *(mark("Type:"), mark("列印成 PDF"), mark("module"), mark("definition"), mark("theorem"), mark("lemma"), mark("proposition")),
+    *(mark("列印成 PDF"), mark("Proof Index"), mark("module"), mark("definition"), mark("theorem"), mark("lemma")),
+    mark("proposition"),
 ]
 # The index of the whole book is for the page that searches it.
 NOT_FOR_SEARCH = r'\s*<script src="[^"]*/?(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
@@ -219,12 +220,10 @@ class Templates(BuiltinTemplateLoader):
         if words := re.search(r"\s*<script [^>]*translations\.js[^>]*></script>", page):
             page = page.replace(words[0], "", 1)
             page = re.sub(r"(?=\s*<script [^>]*sphinx_highlight\.js)", lambda _: words[0], page, count=1)
-        for word in UNTRANSLATED:
-            page = re.sub(
-                rf'(?<=title="){word}(?=")|(?<=aria-label="){word}(?=")|(?<=>){word}(?=<)',
-                said(self.builder.config.language, word),
-                page,
-            )
+        for word in UNTRANSLATED if self.builder.config.language != "en" else []:
+            # In code, a name in a <span> may be the same word.
+            there = rf'((?:title|aria-label)="|<(?:a|em|dt|h1)\b[^>]*>){word}(?=["<])'
+            page = re.sub(there, rf"\g<1>{said(self.builder.config.language, word)}", page)
         return re.sub(r'<img (?![^>]* width=)(?=[^>]*src="[^"]*_images/([^"]+)")', self.sized, page)
 
     def sized(self, match):
