@@ -39,7 +39,7 @@ def pytest_itemcollected(item):
 @pytest.fixture(scope="session")
 def site():
     """The address of the built book, on a server of this machine."""
-    assert (serving.SITE / "index.html").is_file(), "no built book to read. Try make book, or jupyter-book build ."
+    assert (serving.SITE / "index.html").is_file(), "no built book to read. Try make book, or python book/build.py"
     with serving.serving() as address:
         yield address
 

@@ -77,7 +77,7 @@ def parse(html):
 def pages():
     """The pages of the book, parsed."""
     paths = sorted(SITE.rglob("*.html"))
-    assert paths, "no built book to read. Try make book, or jupyter-book build ."
+    assert paths, "no built book to read. Try make book, or python book/build.py"
     return {path: parse(path.read_text("utf-8")) for path in paths if "_static" not in path.relative_to(SITE).parts}
 
 

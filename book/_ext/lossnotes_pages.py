@@ -76,7 +76,8 @@ class FoldSolutions(SphinxPostTransform):
             )
 
     def named(self, kind):
-        return said(self.config.language, {"proof": mark("Proof")}[kind])
+        names = {"proof": mark("Proof")}
+        return said(self.config.language, names[kind])
 
 
 # What leads from word to word.
