@@ -257,6 +257,15 @@ def test_editions_have_the_same_sections_code_outputs_and_minutes(editions):
         assert pictures[0] == pictures[1], name
 
 
+def test_pages_say_what_they_are_and_link_their_terms(editions):
+    for name, (english, chinese) in editions.items():
+        if re.match("book/(information|losses|practice)/", name.as_posix()):
+            said = chinese.select_one("meta[name=description]")["content"]
+            assert 20 <= len(said) <= 200 and chinese.title.get_text().startswith(chinese.h1.find(string=True)), name
+            links = [len(page.select("article p a[href*='glossary.html#term-']")) for page in (english, chinese)]
+            assert links[1] >= links[0] / 2, name
+
+
 # Where English is right: code and what it prints, formulas, names of works and of functions, and what has English in both editions.
 SHARED = "pre, code, .katex, script, style, svg, .cell_output, dt.sig, dl.glossary > dt, [role=listitem], .citation, noscript"
 
