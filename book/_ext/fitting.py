@@ -158,4 +158,5 @@ def faults_of_expression(message, translation):
     if calls(message) != calls(translation):
         yield "not the same calls and numbers in the expression"
     for literal in re.findall(r"'((?:[^'\\]|\\.)*)'", translation):
-        yield from faults_of_setting(literal.replace("\\n", "").strip())
+        for line in literal.split("\\n"):
+            yield from faults_of_setting(line.strip())
