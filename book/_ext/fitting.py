@@ -36,6 +36,10 @@ def faults(message, translation, name=""):
     found += faults_of_terms(message, text, kept, translation, text_here)
     if len(re.findall(r"[A-Za-z]{2,}", text)) > 3 and not re.search(f"[{HAN}]", text_here) and not re.search(r", \d{4}", text):
         found.append("no word of Chinese")
+    if re.search(
+        rf"[{HAN}] *[\"']|[\"'] *[{HAN}]", re.sub(r"`[^`]*`|\$[^$]*\$", "", translation)
+    ):  # the parser would turn them, this way or that
+        found.append("quotation marks that are not “ ” or ‘ ’")
     if "\n" in translation:
         found.append("a line break: a message is one line")
     return found
@@ -115,7 +119,6 @@ RULES = [
         "punctuation that is not full-width: ，。：；？！",
     ),
     (rf"[{HAN}] *\(|\) *[{HAN}]|\([{HAN}]|[{HAN}]\)", "brackets that are not full-width: （）"),
-    (rf'[{HAN}] *["\']|["\'] *[{HAN}]', "quotation marks that are not “ ” or ‘ ’"),
     (r"[*`$]|\{[a-z:]+\}", "markup that is not taken as markup: put a space on the outer side, or move punctuation out of it"),
 ]
 
