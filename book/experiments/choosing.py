@@ -3,10 +3,10 @@
     python book/experiments/choosing.py        some ten minutes on one core, if it is idle
 
 Three data sets of scikit-learn, four troubles in the part at hand (which the test part does not have), and up to eight losses
-for each. For every loss (but see LIKE) the rate of Adam and the step to stop at are chosen on a validation part, which has the trouble too, by
-the mean over the seeds of the balanced accuracy. This is what `experiments.tune` does, with the same splits, first weights and
-batches. Here the networks of all seeds are trained side by side, with weights of shape (seeds, in, out), because that is several
-times as fast. The chapter repeats one run with `experiments.tune`.
+for each. For every loss (but see LIKE) the rate of Adam and the step to stop at are chosen on a validation part, which has the
+trouble too, by the mean over the seeds of the balanced accuracy. This is what `experiments.tune` does, with the same splits, first
+weights and batches. Here the networks of all seeds are trained side by side, with weights of shape (seeds, in, out), because that
+is several times as fast. The chapter repeats one run with `experiments.tune`.
 """
 
 import sys
