@@ -107,7 +107,6 @@ def test_what_is_left_out_of_a_folder_is_named_in_its_row(tmp_path):
         ("entropy = entropy(torch.tensor([0.5, 0.5]))", "entropy is a Tensor at the end of"),
         ("del entropy", "entropy is deleted at the end of"),
         ("from operator import neg as entropy", "entropy is another function at the end of"),
-        ("def entropy(p):\n    raise NotImplementedError", "entropy is another function at the end of"),
     ],
 )
 def test_the_last_function_under_a_name_is_graded(after, said, warm):

@@ -121,8 +121,7 @@ class Session:
         for key in names:
             value = module.__dict__.get(key)
             if value is not written.get(key) and callable(value) and not isinstance(value, type) and self._own(value):
-                if key not in written or not is_stub(value):
-                    written[key] = value
+                written[key] = value
 
     def _restore(self, module, names, written, name):
         for key in names:
