@@ -13,7 +13,7 @@ from lossnotes.check._child.callables import code_of, is_stub, pretended, signat
 from lossnotes.check._child.serve import serve
 from lossnotes.check._child.session import Session
 from lossnotes.check._child.words import clean, described
-from lossnotes.check._grade.submission import RIGHT
+from lossnotes.check._grade.submission import BUILT_ON
 
 
 def notebook(*cells, **more):
@@ -39,7 +39,7 @@ def session(monkeypatch):
         request = {"do": "load", "files": files, "names": list(names), "forbidden": list(forbidden)}
         return one, one.answer(
             request
-            | {"allowed": list(allowed), "library": library, "skip": list(skip), "given": {"names": list(given), "source": RIGHT}}
+            | {"allowed": list(allowed), "library": library, "skip": list(skip), "given": {name: BUILT_ON[name] for name in given}}
         )
 
     load.told = told
@@ -211,7 +211,7 @@ def nll_loss(input, target):
 
 
 def test_the_pipe_is_a_line_each_way(session):
-    read = io.BytesIO(json.dumps({"id": 7, "do": "load", "files": [], "names": [], "forbidden": [], "allowed": [], "library": "", "skip": [], "given": {"names": [], "source": ""}}).encode() + b"\n")  # fmt: skip
+    read = io.BytesIO(json.dumps({"id": 7, "do": "load", "files": [], "names": [], "forbidden": [], "allowed": [], "library": "", "skip": [], "given": {}}).encode() + b"\n")  # fmt: skip
     write = io.BytesIO()
     made = []
     original = Session.__init__

@@ -157,6 +157,30 @@ def test_an_error_of_its_own_is_not_carried_forward(warm):
     assert result["points"] == 0
 
 
+def test_what_is_given_brings_nothing_else(warm):
+    """Neither the exercise itself nor its parts lie beside a right function that a student gets to call."""
+    look = "def {}:\n    found = sorted(name for name in nll_loss.__globals__ if name[0] != '_')\n    raise ValueError(found)\n"
+    nll = "def nll_loss(input, target):\n    return input.gather(1, target[:, None]).mean()\n"
+    trick = "def cross_entropy(input, target):\n    right = nll_loss.__globals__.get('cross_entropy')\n    return right(input, target) if right is not cross_entropy else 0\n"
+    result = graded(warm, HEAD + nll + trick, of_names(["nll_loss", "cross_entropy"]))
+    assert result["points"] == 0 and not result["notes"], result
+    asked = []
+
+    class Asked:
+        def __getattr__(self, name):
+            return getattr(warm, name)
+
+        def connect(self, *args):
+            connection = warm.connect(*args)
+            ask = connection.ask
+            connection.ask = lambda request, *more: asked.append(request) or ask(request, *more)
+            return connection
+
+    graded(Asked(), HEAD + nll + look.format("cross_entropy(input, target)"), of_names(["nll_loss", "cross_entropy"]))
+    given = [request["given"] for request in asked if request["do"] == "load"]
+    assert given[0] == {} and list(given[1]) == ["nll_loss"] and "cross" not in given[1]["nll_loss"]
+
+
 @pytest.mark.parametrize("name", sorted(submission.BUILT_ON))
 def test_what_is_given_is_right_and_plain(name):
     fn = getattr(right, name)

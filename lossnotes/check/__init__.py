@@ -40,7 +40,7 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy", sheet: str | Path
         `names` lists them.
     sheet : str, optional
         The sheet that the function is homework of: ``"information"``, ``"losses"``, ``"practice"`` or the path of a TOML file.
-        Then what that sheet asks for and forbids counts as it does in grading.
+        Then what that sheet asks for and forbids counts as it does in grading, and an option that it does not ask for is only told.
 
     Returns
     -------
