@@ -186,6 +186,8 @@ def test_what_is_given_is_right_and_plain(name):
     fn = getattr(right, name)
     report = ln.check(fn, like=name)
     assert report.passed and "refuses" not in str(report) and name not in FREE, report
+    for case in specs()[name].cases["values"][1:]:
+        assert torch.allclose(fn(*case.args), specs()[name].reference(*case.args))
 
 
 def test_what_a_function_is_built_on(session):  # noqa: F811
@@ -202,6 +204,14 @@ def test_what_a_function_is_built_on(session):  # noqa: F811
     assert one._function(request)(p).sum() == 2 and one._function(request | {"rival": 0})(p).sum() == 1
     assert one.modules[0].entropy(p).item() == pytest.approx(0.6931, abs=1e-4)
     assert uses(len, {"entropy"}) == []
+
+
+def test_a_stub_and_an_attempt_of_the_same_name_are_no_rivals(session):  # noqa: F811
+    stub = "def entropy(p):\n    raise NotImplementedError\n"
+    one, answer = session(("a.py", "def entropy(p):\n    return p\n"), ("b.py", stub))
+    assert answer["functions"]["entropy"]["file"] == "a.py" and one.functions["entropy"](3) == 3
+    one, answer = session(*(("a.py", f"def entropy(p):\n    return {n} * p\n") for n in (1, 2)))
+    assert answer["functions"]["entropy"]["rivals"] == [] and one.functions["entropy"](3) == 6
 
 
 def test_a_name_that_is_rebound_is_noticed_in_this_process_too(session):  # noqa: F811

@@ -96,7 +96,7 @@ def _combined(spec):
     inner = [((), functools.partial(spec.reference, **right))]
     inner += [((m,), m.fn) for m in spec.mistakes.get("values", ())]
     outer = [((), (lambda loss, input: loss.mean()) if spec.reduced else lambda loss, input: loss)]
-    outer += [((m,), m.fn) for m in (base.REDUCTIONS if spec.reduced else base.OVER_ROWS if spec.simplex else ())]
+    outer += [((m,), m.fn) for m in (base.REDUCTIONS if spec.reduced else base.OVER_ROWS if spec.simplex == (-1,) else ())]
     sign = [((), lambda x: x), ((base.SIGN,), base.SIGN.fn)]
     unit = [((), lambda x: x)] + [((m,), m.fn) for m in base.BASES] * spec.logarithm
 
