@@ -2,6 +2,7 @@
 # make test    run everything that guards it
 # make test-fast   the package alone, in a minute or two: for the loop while editing
 # make format  bring the code into its form, and say what is wrong with it
+# make pdf     the whole book as one PDF, which the first page then offers
 # make lab     open the notebooks in JupyterLab
 # make notebooks   execute the notebooks and store their outputs in the normal form
 # make bench       measure time and memory against other packages (ten minutes; see benchmarks/README.md)
@@ -20,10 +21,15 @@ BENCHFLAGS ?=
 # A plain `make book` warns; `make book BOOKFLAGS="--all -W -n --keep-going"` rebuilds every page and fails on a warning.
 BOOKFLAGS ?=
 
-.PHONY: book test test-fast format lab notebooks bench mutants lighthouse graders lock clean clean-all
+.PHONY: book pdf test test-fast format lab notebooks bench mutants lighthouse graders lock clean clean-all
 
 book: $(READY)
 	$(BIN)/jupyter-book build $(BOOKFLAGS) .
+
+# Printed from the pages (Chromium), and then the first page is written anew, which offers it.
+pdf: book
+	$(BIN)/python book/take_along.py pdf
+	$(BIN)/jupyter-book build -q .
 
 test: book
 	$(BIN)/pytest
