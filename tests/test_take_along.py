@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pikepdf
 import pytest
+from fontTools.ttLib import TTFont
 from lxml import html
 
 ROOT = Path(__file__).parents[1]
@@ -74,6 +75,16 @@ def test_no_formula_of_a_page_is_left_out(text):
     """But for those in code that is left out, of which there are none."""
     pages = (take_along.SITE / f"{name}.html" for _, names in take_along.contents() for name in names)
     assert of_formulas(text)[0] == sum(page.read_text("utf-8").count('class="katex-html"') for page in pages)
+
+
+def test_chinese_is_set_in_the_font_that_comes_with_the_book(pdf):
+    """A machine that prints the book may have none. To make it anew, see CONTRIBUTING."""
+    sources = [path for ending in ("md", "ipynb") for path in (ROOT / "book").rglob(f"*.{ending}")]
+    used = {letter for path in sources for letter in re.findall("[\u2e80-\u9fff]", path.read_text("utf-8"))}
+    with TTFont(ROOT / "book" / "_static" / "chinese" / "DroidSansFallback.woff") as font:
+        assert used and used <= {chr(code) for code in font.getBestCmap()}
+    fonts = {str(o.FontName).partition("+")[2] for o in pdf.objects if isinstance(o, pikepdf.Dictionary) and "/FontName" in o}
+    assert "DroidSansFallback" in fonts
 
 
 def test_it_is_of_a_size_to_send(pdf):
