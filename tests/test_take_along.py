@@ -2,6 +2,7 @@
 
 import os
 import re
+import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,8 @@ from lxml import html
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book"))
+sys.path.insert(0, str(ROOT / "book" / "_ext"))
+import lossnotes_downloads  # noqa: E402
 import take_along  # noqa: E402
 
 
@@ -160,3 +163,23 @@ def test_what_is_only_for_a_screen_is_left_at_home(text):
     assert not page.xpath("//details[not(@open)] | //img[@loading]")
     assert page.xpath("//figure[contains(@class, 'explorable')]")
     assert {a.lstrip("#") for a in page.xpath("//a/@href") if a.startswith("#")} <= set(page.xpath("//@id"))
+
+
+def test_the_first_page_offers_what_there_is(tmp_path):
+    """In a book of one page: not before there is a PDF, when there is one, and no more when it is gone."""
+    (tmp_path / "index.rst").write_text("Title\n=====\n\n.. book-in-one-file::\n")
+    made, out = tmp_path / lossnotes_downloads.PDF, tmp_path / "out"
+
+    def offer():
+        command = [sys.executable, "-m", "sphinx", "-q", "-C", "-D", "extensions=lossnotes_downloads", tmp_path, out]
+        subprocess.run(command, check=True, env={**os.environ, "PYTHONPATH": str(ROOT / "book" / "_ext")})
+        return html.parse(out / "index.html").xpath("//*[contains(@class, 'download-of-book')]")
+
+    assert not offer()
+    made.parent.mkdir()
+    pikepdf.Pdf.new().save(made)
+    (said,) = offer()
+    assert said.text_content().strip() == "To take along: the whole book in one file, as PDF (0 pages, 0 MB)."
+    assert (out / said.xpath(".//a/@href")[0]).read_bytes() == made.read_bytes()
+    made.unlink()
+    assert not offer()

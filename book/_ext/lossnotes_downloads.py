@@ -1,9 +1,9 @@
-"""What the first page offers to take along: the book as one file, in each form that has been made (book/take_along.py).
+"""What the first page offers to take along: the book as one file, once it has been made (book/take_along.py).
 
     ```{book-in-one-file}
     ```
 
-A form that has not been made is not named: there is no dead link.
+Until then nothing is said: there is no dead link. There is no EPUB: what Sphinx writes of this book is no valid one (epubcheck).
 """
 
 from pathlib import Path
@@ -13,44 +13,30 @@ from pikepdf import Pdf
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
-FORMS = {"loss-notes.pdf": "PDF", "loss-notes.epub": "EPUB"}
+PDF = "_build/loss-notes.pdf"
 
 
 def setup(app):
     app.add_directive("book-in-one-file", BookInOneFile)
-    app.connect("env-get-outdated", renew_offers)
+    app.connect("env-get-outdated", renew_offer)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
 
 
 class BookInOneFile(SphinxDirective):
     def run(self):
-        found = made(self.env)
-        self.env.metadata[self.env.docname]["offers"] = " ".join(path.name for path in found)
-        if not found:
+        path = Path(self.env.srcdir, PDF)
+        self.env.metadata[self.env.docname]["offers"] = path.is_file()
+        if not path.is_file():
             return []
-        said = nodes.paragraph("", "", nodes.strong("", "To take along:"), nodes.Text(" the whole book in one file, as "))
-        for number, path in enumerate(found):
-            said += nodes.Text(" or as " if number else "")
-            # Sphinx copies the file beside the pages, and reads this page again when it changes.
-            said += addnodes.download_reference("", FORMS[path.name], reftarget=f"/_build/{path.name}", refdoc=self.env.docname)
-            said += nodes.Text(f" ({size(path)})")
-        said += nodes.Text(".")
-        return [nodes.container("", said, classes=["download-of-book"])]
-
-
-def made(env):
-    return [path for path in (Path(env.srcdir, "_build", name) for name in FORMS) if path.is_file()]
-
-
-def size(path):
-    said = f"{path.stat().st_size / 1e6:.0f} MB"
-    if path.suffix == ".pdf":
         with Pdf.open(path) as pdf:
-            said = f"{len(pdf.pages)} pages, {said}"
-    return said
+            about = f" ({len(pdf.pages)} pages, {path.stat().st_size / 1e6:.0f} MB)."
+        # Sphinx copies the file beside the pages, and reads this page again when it changes.
+        link = addnodes.download_reference("", "PDF", reftarget=f"/{PDF}", refdoc=self.env.docname)
+        title, lead = nodes.strong("", "To take along:"), nodes.Text(" the whole book in one file, as ")
+        return [nodes.container("", nodes.paragraph("", "", title, lead, link, nodes.Text(about)), classes=["download-of-book"])]
 
 
-def renew_offers(app, env, added, changed, removed):
-    """A page that offers other files than there are is read again."""
-    names = " ".join(path.name for path in made(env))
-    return [page for page, about in env.metadata.items() if about.get("offers", names) != names]
+def renew_offer(app, env, added, changed, removed):
+    """A page that offers what is not there, or does not offer what is, is read again."""
+    there = Path(env.srcdir, PDF).is_file()
+    return [page for page, about in env.metadata.items() if about.get("offers", there) != there]
