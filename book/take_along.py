@@ -2,7 +2,7 @@
 
 python book/take_along.py pdf      _build/loss-notes.pdf: the pages joined into one, printed by Chromium
 
-Everything folded is open, but the code that only draws a figure is left out: it is in the notebooks.
+Everything folded is open, but code that only draws a figure or checks a number is left out: it is in the notebooks.
 """
 
 import argparse
@@ -24,10 +24,11 @@ from lxml.html.builder import E
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
 PDF = ROOT / "_build" / "loss-notes.pdf"
-# What a page has for a screen alone, and what draws.
+# What a page has for a screen alone; folded code that says nothing itself, which draws; and checks.
 NOT_TAKEN = (
-    "//script | //*[contains(@class, 'headerlink')] | //*[contains(@class, 'explorable-controls')]"
-    " | //*[contains(@class, 'download-of-book')] | //details[contains(@class, 'hide')] | //details[contains(@class, 'check')]"
+    ".//script | .//*[contains(@class, 'headerlink')] | .//*[contains(@class, 'explorable-controls')]"
+    " | .//*[contains(@class, 'download-of-book')] | .//details[contains(@class, 'hide')][not(.//*[contains(@class, 'cell_output')])]"
+    " | .//details[contains(@class, 'check')]"
 )
 LONG = 16  # lines
 
@@ -46,7 +47,7 @@ def anchor(name, fragment=""):
 def taken(name, names):
     """A page's article, with every id its own and every link inside the document; `names` are the pages that are in it."""
     (article,) = html.parse(SITE / f"{name}.html").xpath("//article")
-    for tag in article.xpath(NOT_TAKEN.replace("//", ".//")):
+    for tag in article.xpath(NOT_TAKEN):
         tag.drop_tree()
     for tag in article.xpath(".//details"):
         tag.set("open", "")

@@ -80,6 +80,16 @@ def test_no_formula_of_a_page_is_left_out(text):
     assert of_formulas(text)[0] == sum(page.read_text("utf-8").count('class="katex-html"') for page in pages)
 
 
+def test_no_output_and_no_figure_of_a_page_is_left_out(text):
+    def count(page):
+        return Counter(
+            {kind: len(page.xpath(f"//article//{kind}")) for kind in ("*[contains(@class, 'cell_output')]", "img", "figure")}
+        )
+
+    pages = (html.parse(take_along.SITE / f"{name}.html") for _, names in take_along.contents() for name in names)
+    assert count(html.fromstring(text)) == sum(map(count, pages), Counter())
+
+
 def test_chinese_is_set_in_the_font_that_comes_with_the_book(pdf):
     """A machine that prints the book may have none. To make it anew, see CONTRIBUTING."""
     sources = [path for ending in ("md", "ipynb") for path in (ROOT / "book").rglob(f"*.{ending}")]
