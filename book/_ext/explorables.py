@@ -61,7 +61,10 @@ class Explorable(SphinxDirective):
         spec["description"] = self.options["alt"]
         picture = Path(self.env.app.outdir).parent / "explorables" / f"explorable-{name}.svg"
         picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_text(drawn.pop("svg"), "utf-8")
+        svg = drawn.pop("svg")
+        # Two pages may show it. Written anew for one, it would make the other outdated.
+        if not picture.is_file() or picture.read_text("utf-8") != svg:
+            picture.write_text(svg, "utf-8")
         uri = "/" + Path(os.path.relpath(picture, self.env.srcdir)).as_posix()
         still = explorable(uri=uri, alt=self.options["alt"], spec=spec, drawn=drawn)
         figure = nodes.figure("", still, classes=["explorable"])
