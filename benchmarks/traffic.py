@@ -154,6 +154,7 @@ CASES = [
 ]
 
 
+@functools.cache
 def weigh(case, way):
     """Bytes moved and the peak of a step of a way, both in sizes of the scores."""
     tensors = case.draw(*case.shape, device="meta")

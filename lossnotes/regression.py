@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossnotes import _checks
-from lossnotes._numeric import times, wide
+from lossnotes._numeric import times, wide_dtype
 from lossnotes._roads import answers, evaluate
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._tracing import is_at_hand, is_traced, leaf_of_fx
@@ -76,4 +76,4 @@ SQUARED_ERROR = ClosedForm(answers.squared_error)
 def _loses_nothing_in_pytorch(input, target):
     """Whether PyTorch's own is as exact, and has one operation for the losses and one for the slopes, where it counts how often
     memory is read. Half precision it would round twice."""
-    return not (is_at_hand(input) or is_traced(input, target)) and wide(input) is input and input.dtype == target.dtype
+    return not (is_at_hand(input) or is_traced(input, target)) and input.dtype == target.dtype == wide_dtype(input)

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from lossnotes._numeric import reduce, wide, widest
+from lossnotes._numeric import reduce, wide, wide_dtype, widest
 from lossnotes._tracing import is_at_hand
 
 # Elements of a block for each thread: enough for PyTorch to use all threads, and so few that the tensors which a formula makes
@@ -92,7 +92,7 @@ class Job:
         shape = [size for d, size in enumerate(first.shape) if d != self.along]
         out = first.new_empty(shape) if self.reduction == "none" and given is None else None
         # Elsewhere the backward pass multiplies in any case, and does it once. Half precision would be rounded twice.
-        later = given is None and not at_hand and wide(first) is first
+        later = given is None and not at_hand and first.dtype == wide_dtype(first)
         rows = [None] * n
         if later and self.along is not None:
             rows = [s if s is None else s.new_empty(shape) for s in slopes]
@@ -125,7 +125,7 @@ class Job:
         form, left = self.closed_form, [1.0] * len(slopes)
         if form is not None and all(slope is None for slope in slopes[form.slopes :]):
             known = slopes[: form.slopes]
-            room = [s if s is None or wide(s) is s else torch.empty_like(s, dtype=torch.float32) for s in known]
+            room = [s if s is None or s.dtype == wide_dtype(s) else torch.empty_like(s, dtype=torch.float32) for s in known]
             found = form.write(*map(wide_floats, tensors), *room, **self.options)
             if found is not None:
                 losses, factors = found
@@ -162,7 +162,7 @@ class Job:
         count = tensors[1].numel() if self.count is None else self.count  # a loss for each target
         if not isinstance(count, torch.Tensor) or is_at_hand(count):
             return 1.0 / float(count)
-        return torch.where(count == 0, 1, count).to(wide(tensors[0]).dtype).reciprocal()
+        return torch.where(count == 0, 1, count).to(wide_dtype(tensors[0])).reciprocal()
 
     def scaled(self, total, scale):
         """The sum of all losses as the result. Of nothing the mean is NaN, and the slopes of what does not count are 0."""

@@ -102,8 +102,6 @@ def from_largest(z, largest, out=None):
 
 def at_most_one(x):
     """e^x, and 1 where x is above 0, in the memory of `x`: the derivative of `elu`, which is one operation."""
-    if is_at_hand(x):  # the formula takes what is infinite
-        return x.exp_()
     return torch.ops.aten.elu_backward.grad_input(x.new_ones(()).expand_as(x), 1, 1, 1, False, x, grad_input=x)
 
 
@@ -158,15 +156,16 @@ def surprisal_of_smoothed(z, target, share, slope, weight, ignore_index, label_s
     total = torch.where(total == 0, 1, total)  # of a row that does not count
     of_target = torch.where(ahead > 0, softplus(ahead + others.log(), threshold=50), torch.log1p(others)).squeeze(dim)
     of_even += even * sum_of_weights * total.log().squeeze(dim)
+    share = torch.ones_like(of_even) if share is None else share
     if not is_at_hand(z):
-        # Beside an infinite score every other one is improbable, and scores that are all -inf have no softmax.
-        first = largest.squeeze(dim)
-        of_even = torch.where(first == torch.inf, torch.inf if classes > 1 else 0, of_even)
-        unknown = (first == -torch.inf) | (ahead.isnan() & (others >= 1)).squeeze(dim)
-        of_even = torch.where(unknown, torch.nan, of_even)
-    losses = _of_each((1 - label_smoothing) * (of_target if share is None else times(share, of_target)) + of_even, None, ignored)
+        # Beside an infinite score every other one is improbable. Beside two, and if all are -inf, there is no softmax.
+        certain = largest == torch.inf
+        of_even = torch.where(certain.squeeze(dim), torch.inf if classes > 1 else 0, of_even)
+        unknown = (largest == -torch.inf) | largest.isnan() | (certain & (total > 1))
+        share = torch.where(unknown.squeeze(dim), torch.nan, share)
+    losses = _of_each((1 - label_smoothing) * times(share, of_target) + of_even, None, ignored)
     if slope is not None:
-        to_target = _of_each(torch.full_like(losses, 1 - label_smoothing), share, ignored).unsqueeze(dim)
+        to_target = _of_each((1 - label_smoothing) * share, None, ignored).unsqueeze(dim)
         to_even = _of_each(torch.full_like(losses, even), None, ignored).unsqueeze(dim)
         weight_of_target = 1 if weights is None else weights.expand_as(z).gather(dim, index)
         of_right = (sum_of_weights * right / total - weight_of_target) * to_even - others / total * to_target

@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import linear
 
-from lossnotes._numeric import reduce, wide
+from lossnotes._numeric import reduce, wide, wide_dtype
 from lossnotes._roads.blocks import Job, multiply, wide_floats
 from lossnotes._tracing import is_at_hand
 
@@ -31,8 +31,8 @@ class LinearJob(Job):
         x, weight, bias, *others = tensors
         of_x = torch.empty_like(x) if needs[0] else None
         # Sums over all rows, for which half precision has too few digits.
-        of_weight = torch.zeros_like(weight, dtype=wide(weight).dtype) if needs[1] else None
-        of_bias = torch.zeros_like(bias, dtype=wide(bias).dtype) if needs[2] else None
+        of_weight = torch.zeros_like(weight, dtype=wide_dtype(weight)) if needs[1] else None
+        of_bias = torch.zeros_like(bias, dtype=wide_dtype(bias)) if needs[2] else None
         scale, total = self.scale(tensors), 0.0
         for scores, rows, of_rows, scales, *rest in self.each_scores(tensors, x, of_x, given, *others):
             each = scale if given is None else wide_floats(scales)
