@@ -119,12 +119,12 @@ def surprisal_of_distributions(z, y, slope, weight):
         terms.masked_fill_(y == 0, 0)  # 0 log 0
     losses, mass = terms.sum(dim).neg_(), y.sum(dim, keepdim=True)
     e = distance.exp_()
-    of_top = e.gather(dim, top)
+    own = e.gather(dim, top)
     others = e.scatter_(dim, top, 0).sum(dim, keepdim=True)
-    losses += (mass * torch.log1p(others + (of_top - 1))).squeeze(dim)
+    losses += (mass * torch.log1p(others + (own - 1))).squeeze(dim)
     if slope is not None:
-        total = of_top + others
-        of_top = mass - y.gather(dim, top) - mass * (others / total)
+        total, y_top = own + others, y.gather(dim, top)
+        of_top = torch.where(own == 1, mass - y_top - mass * (others / total), mass * (own / total) - y_top)
         torch.addcmul(y.neg(), e, mass / total, out=slope).scatter_(dim, top, of_top)
     return losses, [1]
 
