@@ -31,7 +31,7 @@ test: book
 # The tests of the losses themselves. Left to `make test`: what compiles, starts processes or opens pages.
 test-fast: $(READY)
 	$(BIN)/pytest -q -o addopts="--doctest-modules --numprocesses=auto --dist=loadscope" -k "not compile and not inductor and not program" \
-		lossnotes $(addprefix tests/test_,$(addsuffix .py,blocks errors information linear loss_errors losses modules naive shortcuts softmax))
+		lossnotes $(addprefix tests/test_,$(addsuffix .py,blocks elsewhere errors information linear loss_errors losses modules naive shortcuts softmax))
 
 format: $(READY)
 	$(BIN)/ruff format .
