@@ -9,10 +9,10 @@ does not say how fast a kernel is, nor what it needs inside.
 import functools
 from typing import NamedTuple
 
+import show
 import torch
 import torch.nn.functional as F
 from peers import layer, numbers, power_of_cross_entropy, scores_and_answers, scores_and_classes, step, torchvision_formula
-from tabulate import tabulate
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -177,7 +177,10 @@ def rows():
     ]
 
 
-HEADS = ("sizes of the scores", "moved: ours", "peer", "ours / peer", "peak: ours", "peer", "which peer")
+def table():
+    heads = ("sizes of the scores", "moved: ours", "peer", "ours / peer", "peak: ours", "peer", "which peer")
+    return show.Table(rows(), heads, ("left", *["right"] * 5, "left"))
+
 
 if __name__ == "__main__":
-    print(tabulate(rows(), HEADS, disable_numparse=True, colalign=("left", *["right"] * 5, "left")))
+    print(table())
