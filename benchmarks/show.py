@@ -157,6 +157,14 @@ def goals(results, of):
     return Table(rows, heads, ("left", "left", *["right"] * (len(heads) - 3), "left"))
 
 
+def traffic():
+    """Bytes moved and held elsewhere than on a CPU: ours and a peer's."""
+    import traffic
+
+    heads = ("sizes of the scores", "moved: ours", "peer", "ours / peer", "peak: ours", "peer", "which peer")
+    return Table(traffic.rows(), heads, ("left", *["right"] * 5, "left"))
+
+
 def draw_ratios(results, ax):
     """A bar of each case: how many times longer the fastest peer takes."""
     entries = [e for e in results["cases"] if peers(e, MODES[0])][::-1]

@@ -9,7 +9,6 @@ does not say how fast a kernel is, nor what it needs inside.
 import functools
 from typing import NamedTuple
 
-import show
 import torch
 import torch.nn.functional as F
 from peers import layer, numbers, power_of_cross_entropy, scores_and_answers, scores_and_classes, step, torchvision_formula
@@ -177,10 +176,7 @@ def rows():
     ]
 
 
-def table():
-    heads = ("sizes of the scores", "moved: ours", "peer", "ours / peer", "peak: ours", "peer", "which peer")
-    return show.Table(rows(), heads, ("left", *["right"] * 5, "left"))
-
-
 if __name__ == "__main__":
-    print(table())
+    import show
+
+    print(show.traffic())
