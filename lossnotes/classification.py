@@ -299,7 +299,7 @@ def surprisal_of_smoothed(z, target, share, weight, ignore_index, label_smoothin
 # Their closed forms.
 OF_CLASSES = ClosedForm(classes.focal, makes_copies=False)
 OF_DISTRIBUTIONS = ClosedForm(classes.surprisal_of_distributions)
-OF_SMOOTHED = ClosedForm(classes.surprisal_of_smoothed)
+OF_SMOOTHED = ClosedForm(classes.surprisal_of_smoothed, makes_copies=False)
 
 
 def weights_of(target, weight, ignore_index, dtype):

@@ -33,7 +33,7 @@ def focal(z, y, slope, alpha=None, gamma=0):
     # With d the score of the wrong answer, the loss is s(d)^gamma softplus(d), where s is the sigmoid.
     sign = torch.rsub(y, 1, alpha=2)
     d = torch.mul(z, sign, out=slope)
-    losses = _bend(torch.copysign(d, -1)).add_(d.clamp(min=0))
+    losses = softplus(d, threshold=50)
     q = d.sigmoid_()
     if gamma != 0:
         power = q.square() if gamma == 2 else q.pow(gamma)

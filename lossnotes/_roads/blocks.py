@@ -89,18 +89,17 @@ class Job:
         if not at_hand:
             self.check_once()
         slopes = [torch.empty_like(x, memory_format=torch.contiguous_format) if need else None for x, need in zip(tensors, needs)]
-        shape = [size for d, size in enumerate(first.shape) if d != self.along]
-        out = first.new_empty(shape) if self.reduction == "none" and given is None else None
+        out = first.new_empty(self.shape_of_losses(first)) if self.reduction == "none" and given is None else None
         # Elsewhere the backward pass multiplies in any case, and does it once. Half precision would be rounded twice.
         later = given is None and not at_hand and first.dtype == wide_dtype(first)
         rows = [None] * n
         if later and self.along is not None:
-            rows = [s if s is None else s.new_empty(shape) for s in slopes]
+            rows = [s if s is None else s.new_empty(self.shape_of_losses(first)) for s in slopes]
         scale, total, factors = self.scale(tensors), 0.0, [1.0] * n
         for to, scales, *block in self.each_block(out, given, *tensors, *slopes, *rows):
             now = None if later else scale if given is None else wide_floats(scales)
             losses, sum_of_losses, left = self.block(block[:n], block[n : 2 * n], now)
-            for i, (row, factor) in enumerate(zip(block[2 * n :], left)):
+            for i, (row, factor) in enumerate(zip(block[2 * n :], left)) if later else ():
                 if row is None:
                     factors[i] = factor
                 else:
@@ -154,6 +153,9 @@ class Job:
         for slope, x in zip((slope for slope in slopes if slope is not None), found):
             slope.copy_(x)
         return losses.detach()
+
+    def shape_of_losses(self, x):
+        return [size for d, size in enumerate(x.shape) if d != self.along]
 
     def scale(self, tensors):
         """What each loss is multiplied with in the result."""

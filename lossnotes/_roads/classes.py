@@ -156,15 +156,17 @@ def surprisal_of_smoothed(z, target, share, slope, weight, ignore_index, label_s
     total = torch.where(total == 0, 1, total)  # of a row that does not count
     of_target = torch.where(ahead > 0, softplus(ahead + others.log(), threshold=50), torch.log1p(others)).squeeze(dim)
     of_even += even * sum_of_weights * total.log().squeeze(dim)
-    share = torch.ones_like(of_even) if share is None else share
     if not is_at_hand(z):
+        share = torch.ones_like(of_even) if share is None else share
         # Beside an infinite score every other one is improbable. Beside two, and if all are -inf, there is no softmax.
         certain = largest == torch.inf
         of_even = torch.where(certain.squeeze(dim), torch.inf if classes > 1 else 0, of_even)
         unknown = (largest == -torch.inf) | largest.isnan() | (certain & (total > 1))
         share = torch.where(unknown.squeeze(dim), torch.nan, share)
-    losses = _of_each((1 - label_smoothing) * times(share, of_target) + of_even, None, ignored)
+    losses = of_target * (1 - label_smoothing) if share is None else times(share, of_target) * (1 - label_smoothing)
+    losses = _of_each(losses + of_even, None, ignored)
     if slope is not None:
+        share = torch.ones_like(losses) if share is None else share
         to_target = _of_each((1 - label_smoothing) * share, None, ignored).unsqueeze(dim)
         to_even = _of_each(torch.full_like(losses, even), None, ignored).unsqueeze(dim)
         weight_of_target = 1 if weights is None else weights.expand_as(z).gather(dim, index)
