@@ -37,7 +37,7 @@ test: book
 # The tests of the losses themselves, and those that say what a new one still lacks. Left to `make test`: what compiles, starts processes or opens pages.
 test-fast: $(READY)
 	$(BIN)/pytest -q -o addopts="--doctest-modules --numprocesses=auto --dist=loadscope" -k "not compile and not inductor and not program" \
-		lossnotes $(addprefix tests/test_,$(addsuffix .py,blocks errors information linear loss_errors losses modules naive shortcuts softmax)) \
+		lossnotes $(addprefix tests/test_,$(addsuffix .py,blocks elsewhere errors information linear loss_errors losses modules naive shortcuts softmax)) \
 		tests/test_roads.py::test_no_loss_is_left_out tests/test_check.py::test_every_function_with_a_formula_can_be_checked \
 		tests/test_package.py::test_all_is_what_is_exported tests/test_package.py::test_every_function_has_a_chapter \
 		tests/test_package.py::test_the_crosswalk_has_every_public_name_in_a_table_and_in_a_cell

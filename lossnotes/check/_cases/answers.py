@@ -2,7 +2,7 @@
 
 import torch
 
-from lossnotes import classification, focal, hinge, regression
+from lossnotes import binary, focal, hinge, regression
 from lossnotes.check._cases.base import NOTHING, Case, Spec, drawn, reductions, t, with_options
 from lossnotes.check._mistakes import answers as wrong
 from lossnotes.check._mistakes import base
@@ -49,7 +49,7 @@ SIGNS = [
 SPECS = [
     of_answers(
         "binary_cross_entropy_with_logits",
-        classification.binary_cross_entropy_with_logits,
+        binary.binary_cross_entropy_with_logits,
         {
             "values": wrong.BINARY,
             "reduction": base.REDUCTION,

@@ -2,7 +2,7 @@
 
 import torch
 
-from lossnotes import information
+from lossnotes import dependence, information
 from lossnotes.check._cases.base import Case, Spec, distributions, t
 from lossnotes.check._mistakes import information as wrong
 from lossnotes.check._mistakes.base import BASE
@@ -123,12 +123,12 @@ SPECS = [
     ),
     of_joint(
         "conditional_entropy",
-        information.conditional_entropy,
+        dependence.conditional_entropy,
         {"values": wrong.CONDITIONAL_ENTROPY, "base": BASE, "edge cases": wrong.CONDITIONAL_ENTROPY_EDGE},
     ),
     of_joint(
         "mutual_information",
-        information.mutual_information,
+        dependence.mutual_information,
         {"values": wrong.MUTUAL_INFORMATION, "base": BASE, "edge cases": wrong.MUTUAL_INFORMATION_EDGE},
     ),
 ]
