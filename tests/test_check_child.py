@@ -44,7 +44,7 @@ def session(monkeypatch):
 
     load.told = told
     yield load
-    for one in made:
+    for one in reversed(made):  # as they were put up, the later within the earlier
         one.fence.lift()
 
 
