@@ -2,6 +2,7 @@
 # make test    run everything that guards it
 # make test-fast   the package alone, in a minute or two: for the loop while editing
 # make format  bring the code into its form, and say what is wrong with it
+# make pdf     the whole book as one PDF, which the first page then offers
 # make lab     open the notebooks in JupyterLab
 # make notebooks   execute the notebooks and store their outputs in the normal form
 # make translations  bring the translators' catalogues up to date, and list what is new or changed
@@ -21,7 +22,7 @@ BENCHFLAGS ?=
 # A plain `make book` warns; `make book BOOKFLAGS="--all -W -n --keep-going"` rebuilds every page and fails on a warning.
 BOOKFLAGS ?=
 
-.PHONY: book translations test test-fast format lab notebooks bench mutants lighthouse graders lock clean clean-all
+.PHONY: book translations pdf test test-fast format lab notebooks bench mutants lighthouse graders lock clean clean-all
 
 book: $(READY)
 	$(BIN)/python book/build.py $(BOOKFLAGS)
@@ -29,13 +30,21 @@ book: $(READY)
 translations: $(READY)
 	$(BIN)/python book/translations.py
 
+# Printed from the pages (Chromium), and then the first page of each edition is written anew, which offers it.
+pdf: book
+	$(BIN)/python book/take_along.py pdf
+	$(BIN)/python book/build.py -q
+
 test: book
 	$(BIN)/pytest
 
-# The tests of the losses themselves. Left to `make test`: what compiles, starts processes or opens pages.
+# The tests of the losses themselves, and those that say what a new one still lacks. Left to `make test`: what compiles, starts processes or opens pages.
 test-fast: $(READY)
 	$(BIN)/pytest -q -o addopts="--doctest-modules --numprocesses=auto --dist=loadscope" -k "not compile and not inductor and not program" \
-		lossnotes $(addprefix tests/test_,$(addsuffix .py,blocks errors information linear loss_errors losses modules naive shortcuts softmax))
+		lossnotes $(addprefix tests/test_,$(addsuffix .py,blocks elsewhere errors information linear loss_errors losses modules naive shortcuts softmax)) \
+		tests/test_roads.py::test_no_loss_is_left_out tests/test_check.py::test_every_function_with_a_formula_can_be_checked \
+		tests/test_package.py::test_all_is_what_is_exported tests/test_package.py::test_every_function_has_a_chapter \
+		tests/test_package.py::test_the_crosswalk_has_every_public_name_in_a_table_and_in_a_cell
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -81,7 +81,14 @@ def main():
 
     import show
 
-    print(show.told(results), show.table(results), show.weights(results), show.goals(results), sep="\n\n")
+    print(
+        show.told(results),
+        show.table(results),
+        show.weights(results),
+        show.goals(results, "time"),
+        show.goals(results, "memory"),
+        sep="\n\n",
+    )
     figure = HERE.parent / "_build" / "benchmarks.png"
     figure.parent.mkdir(exist_ok=True)
     show.draw(results, figure)

@@ -2,6 +2,7 @@
 
 python book/normalise.py                        execute and normalise every notebook
 python book/normalise.py book/.../entropy.ipynb ...     only these
+python book/normalise.py --text book/.../entropy.ipynb  execute nothing: enough where only text has changed
 python book/normalise.py --check                execute nothing; name the notebooks that are not in this form
 """
 
@@ -82,15 +83,17 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", type=Path, help="notebooks; every one of the book unless given")
     parser.add_argument("--check", action="store_true", help="change nothing, and fail where a file is not in normal form")
+    parser.add_argument("--text", action="store_true", help="execute nothing, and bring into the normal form what is stored")
     arguments = parser.parse_args()
     paths = arguments.paths or notebooks()
     if arguments.check:
         wrong = [str(p) for p in paths if not is_normal(p)]
-        sys.exit(f"not in normal form: {', '.join(wrong)}. Try python book/normalise.py" if wrong else 0)
+        sys.exit(f"not in normal form. Try .venv/bin/python book/normalise.py --text {' '.join(wrong)}" if wrong else 0)
     for path in paths:
         print(f"{path} ...", flush=True)
         nb = nbformat.read(path, as_version=4)
-        NotebookClient(nb, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
+        if not arguments.text:
+            NotebookClient(nb, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
         path.write_text(text(normalise(nb)), "utf-8")
 
 

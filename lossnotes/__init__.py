@@ -2,20 +2,20 @@
 
 from lossnotes import naive
 from lossnotes._checks import strict
+from lossnotes.binary import binary_cross_entropy_with_logits
 from lossnotes.check import check
-from lossnotes.classification import binary_cross_entropy_with_logits, cross_entropy, linear_cross_entropy, nll_loss
+from lossnotes.classification import cross_entropy, linear_cross_entropy, nll_loss
+from lossnotes.dependence import conditional_entropy, mutual_information
 from lossnotes.device import default_device
 from lossnotes.distributed import distributed_mean
 from lossnotes.focal import sigmoid_focal_loss, softmax_focal_loss
 from lossnotes.hinge import hinge_loss, multiclass_hinge_loss
 from lossnotes.information import (
-    conditional_entropy,
     cross_entropy_between,
     entropy,
     information_content,
     jensen_shannon_divergence,
     kl_divergence,
-    mutual_information,
 )
 from lossnotes.modules import (
     BCEWithLogitsLoss,

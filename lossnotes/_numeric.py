@@ -1,11 +1,18 @@
 """What every formula here needs of its numbers."""
 
+import math
+
 import torch
 
 
+def wide_dtype(x):
+    """float32 at least: half precision is computed there, and rounded once at the end."""
+    return x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32
+
+
 def wide(x):
-    """`x` in float32 at least: half precision is computed there, and rounded once at the end."""
-    return x if x.dtype in (torch.float32, torch.float64) else x.float()
+    """`x` in float32 at least."""
+    return x.to(wide_dtype(x))
 
 
 def widest_dtype(device):
@@ -91,6 +98,42 @@ def lead_of_others(z, index, dim):
     lead = lead + zero_unless(endless, ahead).sum(dim, keepdim=True) / endless.sum(dim, keepdim=True).clamp(min=1)
     lead = lead + (origin - right)
     return torch.where(nothing, torch.nan, lead).squeeze(dim)
+
+
+def log_in(x, base):
+    """Logarithm; for bases 2 and 10 the exact routine, so that 1/8 is 3 bits and not 3.0000000000000004."""
+    if base == 2:
+        return torch.log2(x)
+    if base == 10:
+        return torch.log10(x)
+    return torch.log(x) / math.log(base)
+
+
+def log_or_0(p, base):
+    """log p, and 0 where p = 0."""
+    return log_in(one_unless(p > 0, p), base)
+
+
+def times_log_ratio(p, q, base):
+    """p log(p / q), where 0 log(0 / q) = 0, and inf where q = 0 < p."""
+    log_q = log_in(one_unless((p > 0) | (q > 0), q), base)
+    return p * without_cancelling(log_or_0(p, base) - log_q, p, q, base)
+
+
+def without_cancelling(log_ratio, p, q, base):
+    """`log_ratio`, which is log p - log q, with the value of log1p where p is so near q that the difference cancels.
+
+    The gradient stays that of the logarithms: that of a quotient holds p / q / q, which overflows for a tiny q.
+    """
+    p, q, cancelled = p.detach(), q.detach(), log_ratio.detach()
+    near = (p - q).abs() < q / 2
+    exact = torch.log1p((p - q) / q) / math.log(base)
+    return log_ratio + zero_unless(near, exact - cancelled)
+
+
+def not_negative(x):
+    """0 where rounding has left a value just below 0. The gradient is that of `x`, as `clamp`'s would not be."""
+    return x - x.detach().clamp(max=0)
 
 
 def reduce(loss, reduction, count=None):

@@ -1,4 +1,5 @@
-"""Whether there are values to look at: a compiler, an exporter or a transform hands over tensors that have none."""
+"""Whether there are values to look at: a compiler, an exporter or a transform hands over tensors that have none, and those of
+another device come late."""
 
 import functools
 from collections.abc import Callable
@@ -28,6 +29,15 @@ def is_traced(*tensors):
         if x is not None and type(x) is not torch.Tensor and type(x) is not torch.nn.Parameter:
             return True
     return False
+
+
+# Tests set this, so that tensors of a CPU are treated as those of a GPU are.
+AS_ELSEWHERE = False
+
+
+def is_at_hand(x):
+    """Whether a value of `x` can be read at once. That of a tensor elsewhere makes its device, and everybody, wait."""
+    return x.is_cpu and not AS_ELSEWHERE
 
 
 def leaf_of_fx(function: Callable[P, R]) -> Callable[P, R]:

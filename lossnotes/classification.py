@@ -8,11 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossnotes import _checks
-from lossnotes._numeric import class_dim, of_classes, reduce, softplus, times, wide, zero_unless
+from lossnotes._numeric import class_dim, of_classes, reduce, softplus, times, wide, wide_dtype, zero_unless
 from lossnotes._numeric import lead_of_others as lead
-from lossnotes._roads import answers, classes, evaluate, evaluate_linear
+from lossnotes._roads import classes, evaluate, evaluate_linear
 from lossnotes._roads.blocks import ClosedForm
-from lossnotes._tracing import is_traced, leaf_of_fx, with_whole_classes
+from lossnotes._tracing import is_at_hand, is_traced, leaf_of_fx, with_whole_classes
 from lossnotes._types import Reduction
 from lossnotes.scores import log_softmax_of
 
@@ -82,7 +82,7 @@ def nll_loss(
     _checks.are_log_probabilities(fn, input, target, ignored)
     dim = class_dim(input)
     input = with_whole_classes(input, dim)
-    share, count = weights_of(target, weight, ignored, wide(input).dtype)
+    share, count = weights_of(target, weight, ignored, wide_dtype(input))
     loss = -wide(input).gather(dim, _index(target, ignored).unsqueeze(dim)).squeeze(dim)
     return reduce(of_counted(loss, target, share, ignored), reduction, count).to(input.dtype)
 
@@ -250,7 +250,7 @@ def linear_cross_entropy(
 def _cross_entropy(fn, scores, evaluate, inputs, target, weight, ignore_index, reduction, label_smoothing):
     """`evaluate` of cross-entropy from `inputs`, which give scores of the shape of `scores`."""
     _checks.are_options(fn, reduction=reduction, ignore_index=ignore_index, label_smoothing=label_smoothing)
-    dtype, dim = wide(scores).dtype, class_dim(scores)
+    dtype, dim = wide_dtype(scores), class_dim(scores)
     if target.is_floating_point():
         _checks.are_class_probabilities(fn, target, ignore_index)
         n_classes = scores.shape[dim]
@@ -275,82 +275,7 @@ def _cross_entropy(fn, scores, evaluate, inputs, target, weight, ignore_index, r
     return evaluate(surprisal_of_smoothed, *inputs, target, share, closed_form=OF_SMOOTHED, **how)
 
 
-@leaf_of_fx
-def binary_cross_entropy_with_logits(
-    input: Tensor,
-    target: Tensor,
-    weight: Tensor | None = None,
-    *,
-    pos_weight: Tensor | None = None,
-    reduction: Reduction = "mean",
-) -> Tensor:
-    r"""Cross-entropy of yes/no answers and the sigmoid of the scores, exact for confident scores on either side.
-
-    .. math:: \ell = w \big( \omega \, y \log (1 + e^{-z}) + (1 - y) \log (1 + e^{z}) \big)
-
-    Parameters
-    ----------
-    input : tensor, any shape
-        Scores (logits): any real numbers, no sigmoid before.
-    target : tensor of floats, shape of `input`
-        Probabilities of yes in [0, 1]; 0 and 1 for hard labels.
-    weight : tensor that broadcasts to `input`, optional
-        Weights of the answers.
-    pos_weight : tensor that broadcasts to `input`, optional
-        The weight :math:`\omega` of yes: above 1 trades precision for recall.
-    reduction : str
-        ``"mean"``, ``"sum"`` or ``"none"``.
-
-    Returns
-    -------
-    tensor, shape () or that of `input`
-        In nats, in the dtype of `input`.
-
-    Raises
-    ------
-    TypeError
-        An argument is not a floating-point tensor.
-    ValueError
-        Shapes or devices do not agree, a target lies outside [0, 1], or `reduction` is unknown.
-
-    Notes
-    -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
-
-    Examples
-    --------
-    >>> import torch, lossnotes as ln
-    >>> ln.binary_cross_entropy_with_logits(torch.tensor([2.0, -1.0]), torch.tensor([1.0, 0.0]))
-    tensor(0.2201)
-
-    References
-    ----------
-    Bishop, C. M., "Pattern Recognition and Machine Learning", 2006, section 4.3.2.
-    Derived in :doc:`/book/losses/softmax`.
-    """
-    fn = "binary_cross_entropy_with_logits"
-    _checks.are_options(fn, reduction=reduction)
-    _checks.is_floating_pair(fn, input, target)
-    weight = _checks.as_factor_of(fn, "weight", weight, input)
-    pos_weight = _checks.as_factor_of(fn, "pos_weight", pos_weight, input)
-    how = {"reduction": reduction, "check": functools.partial(_checks.are_answers, fn, target)}
-    if weight is None and pos_weight is None:
-        compiled = answers.focal_for_a_compiler
-        return evaluate(surprisal_of_answers, input, target, closed_form=OF_ANSWERS, compiled=compiled, **how)
-    return evaluate(weighted_surprisal_of_answers, input, target, weight, pos_weight, closed_form=OF_WEIGHTED, **how)
-
-
 # The formulas. z are scores, y what they should have been.
-
-
-def surprisal_of_answers(z, y):
-    return times(y, softplus(-z)) + times(1 - y, softplus(z))
-
-
-def weighted_surprisal_of_answers(z, y, weight, pos_weight):
-    yes = y if pos_weight is None else pos_weight * y
-    loss = times(yes, softplus(-z)) + times(1 - y, softplus(z))
-    return loss if weight is None else times(weight, loss)
 
 
 def surprisal_of_classes(z, target, share, ignore_index):
@@ -372,11 +297,9 @@ def surprisal_of_smoothed(z, target, share, weight, ignore_index, label_smoothin
 
 
 # Their closed forms.
-OF_ANSWERS = ClosedForm(answers.focal)
-OF_WEIGHTED = ClosedForm(answers.weighted_surprisal)
 OF_CLASSES = ClosedForm(classes.focal, makes_copies=False)
 OF_DISTRIBUTIONS = ClosedForm(classes.surprisal_of_distributions)
-OF_SMOOTHED = ClosedForm(classes.surprisal_of_smoothed)
+OF_SMOOTHED = ClosedForm(classes.surprisal_of_smoothed, makes_copies=False)
 
 
 def weights_of(target, weight, ignore_index, dtype):
@@ -423,7 +346,7 @@ def _loses_nothing_in_double(scores):
     It takes the logarithm of a probability near 1, and so has nine digits fewer than float64 where no score leads by more than
     16: as many as a narrower input can use. For few scores, what counts is how many operations Python asks for.
     """
-    if is_traced(scores) or not scores.is_cpu or torch.autograd.forward_ad._current_level >= 0:
+    if is_traced(scores) or not is_at_hand(scores) or torch.autograd.forward_ad._current_level >= 0:
         return False
     if scores.dtype == torch.float64 or not 0 < scores.numel() <= FEW:
         return False

@@ -6,19 +6,12 @@ import torch
 from torch import Tensor
 
 from lossnotes import _checks
-from lossnotes._numeric import class_dim, log_sigmoid, one_unless, softplus, times, wide
+from lossnotes._numeric import class_dim, log_sigmoid, one_unless, softplus, times, wide_dtype
 from lossnotes._roads import answers, evaluate
 from lossnotes._tracing import leaf_of_fx, with_whole_classes
 from lossnotes._types import Reduction
-from lossnotes.classification import (
-    OF_ANSWERS,
-    OF_CLASSES,
-    lead_of_others,
-    of_counted,
-    surprisal_of_answers,
-    surprisal_of_classes,
-    weights_of,
-)
+from lossnotes.binary import OF_ANSWERS, surprisal_of_answers
+from lossnotes.classification import OF_CLASSES, lead_of_others, of_counted, surprisal_of_classes, weights_of
 
 
 @leaf_of_fx
@@ -171,7 +164,7 @@ def softmax_focal_loss(
     target = _checks.as_classes(fn, target)
     ignored = None if _checks.are_classes(fn, input, target, ignore_index) else ignore_index
     input = with_whole_classes(input, class_dim(input))
-    share, count = weights_of(target, weight, ignored, wide(input).dtype)
+    share, count = weights_of(target, weight, ignored, wide_dtype(input))
     how = {"reduction": reduction, "along": class_dim(input), "count": count, "closed_form": OF_CLASSES}
     return evaluate(focal_of_classes, input, target, share, **how, ignore_index=ignored, gamma=gamma)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lossnotes import _checks
-from lossnotes._numeric import one_unless, wide, widest, zero_unless
+from lossnotes._numeric import log_in, log_or_0, not_negative, one_unless, times_log_ratio, wide, widest, zero_unless
 from lossnotes._roads import distributions, evaluate
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._tracing import leaf_of_fx
@@ -58,7 +58,7 @@ def information_content(p: ArrayLike, *, base: float = math.e) -> Tensor:
     (x,) = _checks.as_floating(fn, p=p)
     _checks.is_number_above(fn, "base", base, 1)
     _checks.are_probabilities(fn, "p", x, dim=None, given=p)
-    return (0 - _log(wide(x), base)).to(x.dtype)  # 0 - x and not -x, so that certainty prints as 0, not as -0
+    return (0 - log_in(wide(x), base)).to(x.dtype)  # 0 - x and not -x, so that certainty prints as 0, not as -0
 
 
 @leaf_of_fx
@@ -111,7 +111,7 @@ def entropy(p: ArrayLike, *, dim: int = -1, base: float = math.e) -> Tensor:
 
 
 def expected_surprisal(x, dim, base):
-    return 0 - (x * _log_or_0(x, base)).sum(dim)
+    return 0 - (x * log_or_0(x, base)).sum(dim)
 
 
 ENTROPY = ClosedForm(distributions.expected_surprisal)
@@ -165,7 +165,7 @@ def cross_entropy_between(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base: fl
 
 
 def expected_surprisal_under(x, y, dim, base):
-    return 0 - (x * _log(one_unless((x > 0) | (y > 0), y), base)).sum(dim)
+    return 0 - (x * log_in(one_unless((x > 0) | (y > 0), y), base)).sum(dim)
 
 
 CROSS_ENTROPY = ClosedForm(distributions.expected_surprisal_under, slopes=2)
@@ -221,8 +221,8 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base: float = ma
 
 
 def divergence(x, y, dim, base):
-    terms = _times_log_ratio(widest(x), widest(y), base)  # of nearly equal distributions they cancel
-    return _not_negative(terms.sum(dim))
+    terms = times_log_ratio(widest(x), widest(y), base)  # of nearly equal distributions they cancel
+    return not_negative(terms.sum(dim))
 
 
 DIVERGENCE = ClosedForm(distributions.divergence, slopes=2)
@@ -278,8 +278,8 @@ def divergence_from_the_middle(x, y, dim, base):
     p, q = widest(x), widest(y)
     middle = (p + q) / 2
     middle = torch.where(middle > 0, middle, p + q)  # half of the smallest number is 0
-    log_of_middle = _log_or_0(middle, base)
-    terms = p * (_log_or_0(p, base) - log_of_middle) + q * (_log_or_0(q, base) - log_of_middle)
+    log_of_middle = log_or_0(middle, base)
+    terms = p * (log_or_0(p, base) - log_of_middle) + q * (log_or_0(q, base) - log_of_middle)
     return _near_the_middle(terms, p.detach(), q.detach(), base).sum(dim) / 2
 
 
@@ -296,105 +296,6 @@ def _near_the_middle(terms, p, q, base):
     return terms + zero_unless(near, exact - terms.detach())
 
 
-@leaf_of_fx
-def conditional_entropy(joint: ArrayLike, *, base: float = math.e) -> Tensor:
-    r"""Conditional entropy H(Y|X): what is still open about y once x is known.
-
-    .. math:: H(Y \mid X) = -\sum_{x, y} p(x, y) \log p(y \mid x) = H(X, Y) - H(X)
-
-    Parameters
-    ----------
-    joint : tensor or nested list of float, shape (..., X, Y)
-        Tables ``joint[..., x, y]`` of probabilities; each sums to 1.
-    base : float
-        Base of the logarithm: e gives nats, 2 bits, 10 bans.
-
-    Returns
-    -------
-    tensor, shape (...)
-        In nats unless `base` says otherwise; from 0 (x tells y) to H(Y) (x tells nothing).
-
-    Raises
-    ------
-    TypeError
-        `joint` is not made of real numbers, or `base` is not a number.
-    ValueError
-        `joint` has fewer than two dimensions or does not sum to 1, or `base` is not above 1.
-
-    Notes
-    -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
-
-    Examples
-    --------
-    >>> import lossnotes as ln
-    >>> ln.conditional_entropy([[0.5, 0.0], [0.25, 0.25]], base=2)
-    tensor(0.5000)
-
-    References
-    ----------
-    Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
-    """
-    fn = "conditional_entropy"
-    (given,) = _checks.as_floating(fn, joint=joint)
-    _checks.is_number_above(fn, "base", base, 1)
-    _checks.is_joint(fn, given, joint)
-    table = wide(given)
-    x = table.sum(-1, keepdim=True)
-    return (0 - _times_log_ratio(table, x, base).sum((-2, -1))).to(given.dtype)
-
-
-@leaf_of_fx
-def mutual_information(joint: ArrayLike, *, base: float = math.e) -> Tensor:
-    r"""Mutual information I(X;Y): what knowing x tells about y, and y about x.
-
-    .. math:: I(X; Y) = \sum_x p(x) \, D\big(p(\cdot \mid x) \,\|\, p(y)\big) = H(Y) - H(Y \mid X)
-
-    Parameters
-    ----------
-    joint : tensor or nested list of float, shape (..., X, Y)
-        Tables ``joint[..., x, y]`` of probabilities; each sums to 1.
-    base : float
-        Base of the logarithm: e gives nats, 2 bits, 10 bans.
-
-    Returns
-    -------
-    tensor, shape (...)
-        In nats unless `base` says otherwise; from 0 (independent) to the smaller of H(X) and H(Y).
-
-    Raises
-    ------
-    TypeError
-        `joint` is not made of real numbers, or `base` is not a number.
-    ValueError
-        `joint` has fewer than two dimensions or does not sum to 1, or `base` is not above 1.
-
-    Notes
-    -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
-
-    Examples
-    --------
-    >>> import lossnotes as ln
-    >>> ln.mutual_information([[0.5, 0.0], [0.0, 0.5]], base=2)
-    tensor(1.)
-
-    References
-    ----------
-    Shannon, C. E., "A Mathematical Theory of Communication", 1948. Derived in :doc:`/book/information/entropy`.
-    """
-    fn = "mutual_information"
-    (given,) = _checks.as_floating(fn, joint=joint)
-    _checks.is_number_above(fn, "base", base, 1)
-    _checks.is_joint(fn, given, joint)
-    table = widest(given)  # nearly independent, the terms cancel
-    x = table.sum(-1, keepdim=True)
-    y = table.sum(-2, keepdim=True)
-    log_ratio = _log_or_0(table, base) - _log_or_0(x, base) - _log_or_0(y, base)
-    y_given_x = table / one_unless(x > 0, x)  # and not p(x, y) / (p(x) p(y)), whose product can underflow
-    return _not_negative((table * _without_cancelling(log_ratio, y_given_x, y, base)).sum((-2, -1))).to(given.dtype)
-
-
 def _distributions(fn, dim, base, **inputs):
     """The checked inputs, brought to one dtype and shape, and `dim` counted from the front."""
     tensors = _checks.as_floating(fn, **inputs)
@@ -409,39 +310,3 @@ def _distributions(fn, dim, base, **inputs):
     dtype = tensors[0].dtype if len(tensors) == 1 else torch.promote_types(*(x.dtype for x in tensors))
     tensors = torch.broadcast_tensors(*(x.to(dtype) for x in tensors))
     return *tensors, dim % tensors[0].ndim
-
-
-def _log(x, base):
-    """Logarithm; for bases 2 and 10 the exact routine, so that 1/8 is 3 bits and not 3.0000000000000004."""
-    if base == 2:
-        return torch.log2(x)
-    if base == 10:
-        return torch.log10(x)
-    return torch.log(x) / math.log(base)
-
-
-def _log_or_0(p, base):
-    """log p, and 0 where p = 0."""
-    return _log(one_unless(p > 0, p), base)
-
-
-def _times_log_ratio(p, q, base):
-    """p log(p / q), where 0 log(0 / q) = 0, and inf where q = 0 < p."""
-    log_q = _log(one_unless((p > 0) | (q > 0), q), base)
-    return p * _without_cancelling(_log_or_0(p, base) - log_q, p, q, base)
-
-
-def _without_cancelling(log_ratio, p, q, base):
-    """`log_ratio`, which is log p - log q, with the value of log1p where p is so near q that the difference cancels.
-
-    The gradient stays that of the logarithms: that of a quotient holds p / q / q, which overflows for a tiny q.
-    """
-    p, q, cancelled = p.detach(), q.detach(), log_ratio.detach()
-    near = (p - q).abs() < q / 2
-    exact = torch.log1p((p - q) / q) / math.log(base)
-    return log_ratio + zero_unless(near, exact - cancelled)
-
-
-def _not_negative(x):
-    """0 where rounding has left a value just below 0. The gradient is that of `x`, as `clamp`'s would not be."""
-    return x - x.detach().clamp(max=0)

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lossnotes import _checks, classification, focal, hinge, regression
+from lossnotes import _checks, binary, classification, focal, hinge, regression
 from lossnotes._types import Reduction
 
 
@@ -109,7 +109,7 @@ class BCEWithLogitsLoss(_Loss):
         pos_weight: Tensor | None = None,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(classification.binary_cross_entropy_with_logits, weight=weight, pos_weight=pos_weight, reduction=reduction)
+        super().__init__(binary.binary_cross_entropy_with_logits, weight=weight, pos_weight=pos_weight, reduction=reduction)
 
 
 class MSELoss(_Loss):

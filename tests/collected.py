@@ -252,3 +252,11 @@ def _(input, target, gamma=2.0):
     log_p = torch.log_softmax(input, 1).gather(1, target[:, None]).squeeze(1)
     rest = torch.softmax(input, 1).scatter(1, target[:, None], 0).sum(1)
     return -(rest**gamma * log_p).mean()
+
+
+# As far below as it takes, and no number in the place of minus infinity: for a margin of 1, any that is more than 1 below is enough.
+right("multiclass_hinge_loss")(
+    lambda input, target: torch.relu(
+        1 + (input - 20 * F.one_hot(target, input.shape[1])).max(1).values - input.gather(1, target[:, None]).squeeze(1)
+    ).mean()
+)

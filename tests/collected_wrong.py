@@ -212,3 +212,66 @@ wrong(
     _training(more=-1),
     _training(turn=True),
 )
+
+# --- wrong where chance alone would tell: small probabilities, many outcomes, a single row, scores far below, an option of 0 ---
+
+
+def _divergence_with_a_cutoff(p, q):
+    keep = p > 0.001
+    return (p * torch.where(keep, p / q, torch.ones_like(p)).log()).sum(-1)
+
+
+def _temperature_of(losses):
+    def fn(input, target, temperatures):
+        return temperatures[torch.stack([losses(input / t)[range(len(target)), target].mean() for t in temperatures]).argmin()]
+
+    return fn
+
+
+def _hinge_with(smallest):
+    def fn(input, target):
+        others = input.scatter(1, target[:, None], smallest)
+        return torch.relu(1 + others.max(1).values - input.gather(1, target[:, None]).squeeze(1)).mean()
+
+    return fn
+
+
+def _focal(input, target, alpha=None, gamma=2.0):
+    s = torch.where(target == 1, input, -input)
+    loss = torch.sigmoid(-s) ** gamma * -F.logsigmoid(s)
+    return (loss * torch.where(target == 1, alpha, 1 - alpha) if alpha else loss).mean()
+
+
+def _only_known_is_lowered(text, known):
+    counts = torch.tensor([1.0 + known.lower().count(c) for c in "abcdefghijklmnopqrstuvwxyz"], dtype=torch.float64)
+    cost = -torch.log2(counts / counts.sum())
+    return torch.stack([cost[ord(c) - 97] for c in text if "a" <= c <= "z"]).mean()
+
+
+def _negative_ones_ignored(input, target, ignore_index=-100):
+    counts = target >= 0
+    return (-log_p(input, target.clamp(min=0)) * counts).sum() / counts.sum()
+
+
+LUCKY = [
+    ("kl_divergence", _divergence_with_a_cutoff),
+    ("entropy", lambda p: -torch.where(p > 1e-3, p * torch.log(p.clamp(min=1e-30)), 0 * p).sum(-1)),
+    ("entropy", lambda p: -(p * torch.log(p.clamp(min=1e-5))).sum(-1)),
+    ("entropy", lambda p: -torch.where(p > 1e-6, torch.xlogy(p, p), 0).sum(-1)),
+    ("entropy", lambda p: -torch.xlogy(p, p).sum(-1).squeeze()),
+    ("cross_entropy_between", lambda p, q: -torch.where(p > 1e-3, torch.xlogy(p, q), 0).sum(-1)),
+    ("jensen_shannon_divergence", lambda p, q: ln.jensen_shannon_divergence(*(torch.where(x > 1e-3, x, 0) for x in (p, q)))),
+    ("conditional_entropy", lambda joint: ln.conditional_entropy(torch.where(joint > 1e-3, joint, 0))),
+    ("mutual_information", lambda joint: ln.mutual_information(torch.where(joint > 1e-6, joint, 0))),
+    ("information_content", lambda p: torch.where(p > 1e-20, -p.log(), math.inf)),
+    ("bits_per_letter", _only_known_is_lowered),
+    ("best_temperature", _temperature_of(lambda z: -(z.exp() / z.exp().sum(1, keepdim=True)).log())),
+    ("best_temperature", _temperature_of(lambda z: -(torch.softmax(z, 1) + 1e-8).log())),
+    ("multiclass_hinge_loss", _hinge_with(-100.0)),
+    ("multiclass_hinge_loss", _hinge_with(-1000.0)),
+    ("sigmoid_focal_loss", _focal),
+    ("cross_entropy", _negative_ones_ignored),
+]
+for _like, _fn in LUCKY:
+    wrong(_like, _fn)
+wrong("kl_divergence", lambda p, q: (q * (q / p).log()).sum())

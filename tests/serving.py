@@ -1,50 +1,14 @@
-"""A browser, and a server for it to read the built book from."""
+"""A server for a browser to read the built book from."""
 
 import contextlib
 import functools
 import gzip
 import http.server
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
 import threading
 from pathlib import Path
 
-from filelock import FileLock
-
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build" / "html"
-NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"]
-
-
-def find_browser():
-    """A Chromium on the PATH, or the one that Playwright has fetched; None if there is neither."""
-    from playwright.sync_api import sync_playwright
-
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if not found:
-        with sync_playwright() as playwright:
-            fetched = playwright.chromium.executable_path
-        found = fetched if Path(fetched).is_file() else None
-    return found
-
-
-def get_browser():
-    """As find_browser, but fetch one first where there is none."""
-    ways = [[[sys.executable, "-m", "playwright", "install", "chromium"]]]
-    if hasattr(os, "geteuid") and os.geteuid() == 0 and shutil.which("apt-get"):
-        apt = ["apt-get", "-qq", "-o", "DPkg::Lock::Timeout=120"]
-        ways.insert(0, [[*apt, "update"], [*apt, "install", "-y", "--no-install-recommends", "chromium"]])
-    # One at a time: each worker of xdist comes here.
-    with FileLock(Path(tempfile.gettempdir()) / "lossnotes-browser.lock"):
-        for way in ways:
-            if not (found := find_browser()):
-                with contextlib.suppress(subprocess.SubprocessError, OSError):
-                    for command in way:
-                        subprocess.run(command, check=True, timeout=600, stdout=subprocess.DEVNULL)
-        return found or find_browser()
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):

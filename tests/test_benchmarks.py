@@ -125,6 +125,20 @@ def test_a_goal_is_met_with_both_kinds_of_pages_with_one_or_not(measured, met):
     assert verdict == met
 
 
+def test_a_goal_is_met_beyond_the_noise_only():
+    for ours_again, met in ((1.0, "yes"), (1.01, "yes"), (1.2, "NO"), (0.8, "NO")):
+        measured = entry(["best", "ours", "≥", 4], 1.0, 4.1)
+        for mode in show.MODES:
+            measured["time"][mode][show.CONTROL] = {"median": ours_again}
+        assert show.verdicts({"cases": [measured]})[0][-1] == met
+        assert f"{max(ours_again, 1 / ours_again):.2f}" in repr(show.goals({"cases": [measured]}, "time"))
+
+
+def test_every_case_has_a_goal():
+    """Also where we are slower."""
+    assert [case.name for case in peers.cases(True) if not case.goals and not case.curve] == []
+
+
 def test_a_goal_against_a_missing_peer_is_no_goal():
     assert show.verdicts({"cases": [entry(["G.g", "ours", "≥", 1], 1.0, 1.0)]}) == []
 

@@ -13,6 +13,7 @@ from lossnotes.check._child.callables import code_of, is_stub, pretended, signat
 from lossnotes.check._child.serve import serve
 from lossnotes.check._child.session import Session
 from lossnotes.check._child.words import clean, described
+from lossnotes.check._grade.submission import BUILT_ON
 
 
 def notebook(*cells, **more):
@@ -30,17 +31,20 @@ def session(monkeypatch):
         if name.startswith("lossnotes") or name in ("__main__", "homework"):
             monkeypatch.setitem(sys.modules, name, sys.modules[name])
 
-    def load(*files, names=tuple(specs()), forbidden=(), allowed=(), library="", skip=()):
+    def load(*files, names=tuple(specs()), forbidden=(), allowed=(), library="", skip=(), given=()):
         one = Session(told.append)
         one.lifted = True
         made.append(one)
         files = [[name, base64.b64encode(raw if isinstance(raw, bytes) else raw.encode()).decode()] for name, raw in files]
         request = {"do": "load", "files": files, "names": list(names), "forbidden": list(forbidden)}
-        return one, one.answer(request | {"allowed": list(allowed), "library": library, "skip": list(skip)})
+        return one, one.answer(
+            request
+            | {"allowed": list(allowed), "library": library, "skip": list(skip), "given": {name: BUILT_ON[name] for name in given}}
+        )
 
     load.told = told
     yield load
-    for one in made:
+    for one in reversed(made):  # as they were put up, the later within the earlier
         one.fence.lift()
 
 
@@ -207,7 +211,7 @@ def nll_loss(input, target):
 
 
 def test_the_pipe_is_a_line_each_way(session):
-    read = io.BytesIO(json.dumps({"id": 7, "do": "load", "files": [], "names": [], "forbidden": [], "allowed": [], "library": "", "skip": []}).encode() + b"\n")  # fmt: skip
+    read = io.BytesIO(json.dumps({"id": 7, "do": "load", "files": [], "names": [], "forbidden": [], "allowed": [], "library": "", "skip": [], "given": {}}).encode() + b"\n")  # fmt: skip
     write = io.BytesIO()
     made = []
     original = Session.__init__

@@ -77,7 +77,7 @@ def test_a_folder_is_a_class(klass):
     }  # fmt: skip
     assert left == [str(klass / "notes.txt")]
     errors = {s.student: s.errors for s in found if s.errors}
-    assert errors["Nobody"] == ["the folder has no .py and no .ipynb file"]
+    assert errors["Nobody"] == ["there is no .py and no .ipynb file; readme.md is left out: neither .py nor .ipynb"]
     assert "is a link or no file" in errors["link"][0]
 
 

@@ -9,12 +9,18 @@ import functools
 import pytest
 import torch
 from collected import RIGHT
-from collected_wrong import WRONG
+from collected_wrong import LUCKY, WRONG
 
-from lossnotes.check import check
+from lossnotes.check import _judge, check
 from lossnotes.check._cases import specs
+from lossnotes.check._cases.base import TOLD
+from lossnotes.check._cases.redraw import redrawn
 from lossnotes.check._child import guard
 from lossnotes.check._child.plain import FREE, OnlyPlain
+from lossnotes.check._judge.local import Local
+from lossnotes.check._judge.numbers import right
+from lossnotes.check._judge.values import ask
+from lossnotes.check._report import REFUSED, Report
 
 
 def single(fn, refuse=False):
@@ -71,3 +77,30 @@ def test_a_wrong_function_is_not_accepted(number):
     report = check(fn, like=like)
     assert not report.passed and report.score < 1, report
     assert any(line.found for line in report.lines if line.passed is False)
+
+
+def by_seed(fn, like, seed):
+    """The report that grading gives, without a process of its own."""
+    return Report(like, _judge.lines(Local(fn, specs()[like]), _judge.Rules(seed=seed)))
+
+
+@pytest.mark.parametrize("number", range(len(LUCKY)), ids=[f"{i} {like}" for i, (like, _) in enumerate(LUCKY, 1)])
+def test_a_verdict_does_not_hang_on_the_seed(number):
+    """Wrong at home, and by every seed just as wrong: also what is drawn shows the fault, as it keeps to the hard places."""
+    like, fn = LUCKY[number]
+    spec, home = specs()[like], [(line.check, line.passed) for line in check(fn, like=like).lines if line.check != REFUSED]
+    (shown,) = {name for name, passed in home if passed is False and name in spec.cases and name not in TOLD}
+    for seed in range(1, 21):
+        assert [(line.check, line.passed) for line in by_seed(fn, like, seed).lines] == home
+        student = Local(fn, spec)
+        drawn = redrawn(spec, shown, spec.cases[shown], seed)
+        assert not all(right(spec, case, ask(student, case), spec.reference(*case.args, **case.options)) for case in drawn), seed
+
+
+@pytest.mark.parametrize("like", sorted({like for like, *_ in RIGHT}))
+def test_what_is_right_is_right_with_every_seed(like):
+    fns = [fn for name, fn, bought in RIGHT if name == like and not bought]
+    for seed in range(1, 21):
+        fn = fns[seed % len(fns)]
+        report = by_seed(fn, like, seed)
+        assert report.passed and report.score == 1, (seed, report)

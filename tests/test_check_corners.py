@@ -225,18 +225,16 @@ class Twice:
 
 
 def test_a_function_that_is_there_only_once(warm):
-    source = (
-        ENTROPY
-        + """
+    source = """
+import os, torch
 1 / 0
-import os
 def information_content(p):
     open("seen", "w")
     os._exit(0)
-if os.path.exists("seen"):
-    del entropy
+if not os.path.exists("seen"):
+    def entropy(p):
+        return -torch.xlogy(p, p).sum(-1)
 """
-    )
     expected = of_names(["information_content", "entropy"])
     assert graded(warm, source, expected)["reports"][1]["passed"]  # what it wrote itself is not there
     result = graded(Twice(warm), source, expected)

@@ -11,7 +11,7 @@ import pytest
 from grading import ROOT, STRANGER, become_a_stranger, command, folder_of_a_stranger, graded
 
 from lossnotes.check import _command
-from lossnotes.check._child import calls, room
+from lossnotes.check._child import calls, limits, room
 from lossnotes.check._grade import submission, walls
 from lossnotes.check._grade.sheet import of_names
 
@@ -115,7 +115,7 @@ def _nothing_of_namespaces():
     become_a_stranger()
     own = calls._NUMBERS[platform.machine()]["unshare"]
     calls.refused = lambda: {"unshare": own}
-    assert calls.filtered()
+    assert limits.filtered()
 
 
 def test_where_the_kernel_gives_no_namespaces_it_is_said(monkeypatch):
@@ -180,7 +180,7 @@ def test_a_wall_that_cannot_be_built_stops_the_command(tmp_path, monkeypatch, ca
 
 def test_a_machine_whose_calls_are_not_known_has_no_filter(monkeypatch):
     monkeypatch.setattr(calls.platform, "machine", lambda: "riscv64")
-    assert calls.refused() == {} and not calls.filtered()
+    assert calls.refused() == {} and not limits.filtered()
     assert "not filtered on this machine" in walls.sentence("process", True, False)
     assert "no namespaces and no filter" in walls.sentence("process", False, False)
 

@@ -181,7 +181,7 @@ def test_the_script_of_the_chapter(tmp_path):
     script.write_text(script_of_the_chapter(), "utf-8")
     found = dict(re.findall(r"^(\S.*?)  +(\S.*)$", two(script), re.M))
     assert found.pop("label smoothing") == "refused"
-    off = {what: int(re.fullmatch(r"off by (\d+) %", text)[1]) for what, text in found.items()}
+    off = {what: int(re.fullmatch(r"off by (\d+)%", text)[1]) for what, text in found.items()}
     wrong = {
         "tokens split, mean of each part",
         "... of the features, own part only",

@@ -74,8 +74,8 @@ def test_a_seed_sets_what_is_held_out(draw):
 
 def test_floats_are_float32_where_there_is_no_float64():
     assert experiments.digits(device="meta").x.dtype == torch.float64
-    assert experiments._to_device(torch.zeros(1, dtype=torch.float64), "cpu").dtype == torch.float64
-    assert experiments._to_device(torch.zeros(1, dtype=torch.int64), "cpu").dtype == torch.int64
+    assert experiments.data._to_device(torch.zeros(1, dtype=torch.float64), "cpu").dtype == torch.float64
+    assert experiments.data._to_device(torch.zeros(1, dtype=torch.int64), "cpu").dtype == torch.int64
 
 
 def test_no_example_is_in_both_parts():
@@ -229,7 +229,7 @@ def test_gap_needs_pairs(a, b):
 
 
 def test_what_is_stored_comes_back(tmp_path, monkeypatch):
-    monkeypatch.setattr(experiments, "STORED", tmp_path / "stored")
+    monkeypatch.setattr(experiments.results, "STORED", tmp_path / "stored")
     results = {"a": torch.tensor([1 / 3, 2.0], dtype=torch.float64), "b": {"n": 3, 7: [[1, 2]]}, "c": 1 / 3, "d": "x"}
     experiments.store("mine", recipe={"lr": 0.1}, seeds=range(2), results=results)
     kept = experiments.stored("mine")

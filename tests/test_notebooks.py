@@ -186,6 +186,14 @@ def test_outputs_name_no_device_and_no_error(path):
             assert "cuda" not in said and "device=" not in said and " at 0x" not in said, said
 
 
+def test_percent_and_citations_are_typed_in_one_way(path):
+    for cell in nbformat.read(path, 4).cells:
+        if cell.cell_type == "markdown":
+            names = re.findall(r"([A-Z]\w+) \{cite\}`([a-z]+)\d", cell.source)
+            assert not re.findall(r"\d\$? \\?%", cell.source)
+            assert not [name for name, key in names if name.lower() == key], "Try {cite:t}"
+
+
 def test_figures_have_caption_name_and_alt_text(path):
     for cell in nbformat.read(path, as_version=4).cells:
         if any("<Figure" in str(output.get("data", "")) for output in cell.get("outputs", [])):

@@ -62,6 +62,8 @@ def test_one_version():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
     released = re.findall(r"^## \[([\d.]+)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
     assert citation["version"] == version == released[0]
+    teachers = (ROOT / "book/homework/for-teachers.ipynb").read_text("utf-8")
+    assert set(re.findall(r"lossnotes-([\d.]+)-py3", teachers)) == {version} and f"({version} is the version" in teachers
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ class Explorable(SphinxDirective):
         picture = Path(self.env.app.outdir).parent / "explorables" / f"explorable-{name}.svg"
         picture.parent.mkdir(parents=True, exist_ok=True)
         svg = drawn.pop("svg")
-        # Untouched if nothing has changed: another page that shows the same one would be read again.
+        # Two pages may show it. Written anew for one, it would make the other outdated.
         if not picture.is_file() or picture.read_text("utf-8") != svg:
             picture.write_text(svg, "utf-8")
         uri = "/" + Path(os.path.relpath(picture, self.env.srcdir)).as_posix()

@@ -23,6 +23,8 @@ def setup(app):
     app.setup_extension("lossnotes_pages")
     app.setup_extension("lossnotes_chapters")
     app.setup_extension("lossnotes_cards")
+    app.setup_extension("lossnotes_downloads")
+    app.setup_extension("lossnotes_notebooks")
     app.setup_extension("lossnotes_translation")
     # "html": when it changes, every page is outdated, for sphinx-codeautolink too, which adds its links only to pages that are.
     app.add_config_value("lossnotes_cache_key", "", "html", str)

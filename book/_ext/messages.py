@@ -31,7 +31,9 @@ BLOCKS = {
     **dict.fromkeys(["answer", "card-of-chapter", "your-turn", "div", "solution", "prf:proof", "note"], (False, True)),
     **dict.fromkeys(["aside", "dropdown", "exercise"], (True, True)),
     **dict.fromkeys(["prf:definition", "prf:lemma", "prf:proposition", "prf:theorem"], (True, True)),
-    **dict.fromkeys(["solution-start", "solution-end", "bibliography", "literalinclude", "eval-rst", "math"], (False, False)),
+    **dict.fromkeys(
+        ["solution-start", "solution-end", "bibliography", "book-in-one-file", "literalinclude", "eval-rst", "math"], (False, False)
+    ),
     **dict.fromkeys(["glossary", "chapter-cards", "explorable"], (False, False)),  # see below
 }
 

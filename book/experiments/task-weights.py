@@ -1,12 +1,15 @@
 """Do learnt task weights help? The runs behind a table and a figure of the chapter loss-is-a-layer.
 
-    python book/experiments/task-weights.py        some two minutes on one core
+    python book/experiments/task-weights.py        some four minutes on one core
 
 A network with two tasks: which digit, and how much ink. The loss is cross-entropy plus half the squared error, with fixed weights,
 or with the weights of Kendall, Gal and Cipolla, CE / s1^2 + MSE / (2 s2^2) + log s1 + log s2, whose log s are trained along with the
 rest. The ink is measured as a share of the paper, in hundredths of that, or divided by its standard deviation. Adam, twenty seeds,
 which set what is held out, the start and the batches. All seeds are trained at once: the weights have a first dimension of 20. Run 0
 is what `experiments.train` gives with seed 0.
+
+Adam divides by the gradients that it has seen, and the first ones of the ink are huge in hundredths. So four more runs change what it
+remembers: the s of the ink is held at 1, or Adam forgets after 300 steps what it knows of log s, or of the shared layer.
 """
 
 import torch
@@ -16,6 +19,14 @@ from lossnotes import experiments
 
 SEEDS, STEPS, EVERY, BATCH, RATE, HIDDEN = range(20), 3600, 300, 64, 0.003, 32
 UNITS = {"1/1": 1.0, "1/100": 100.0, "standardised": None}
+FORGET = 300  # after this many steps
+PLAIN = {f"{unit} {weights}": (weights == "learnt", UNITS[unit], {}) for unit in UNITS for weights in ("fixed", "learnt")}
+CHANGED = {
+    "1/100 learnt, ink held": (True, 100.0, {"hold_ink": True}),
+    "1/100 learnt, log s forgotten": (True, 100.0, {"forget": "log s"}),
+    "1/100 fixed, shared layer forgotten": (False, 100.0, {"forget": "shared layer"}),
+    "1/100 learnt, shared layer forgotten": (True, 100.0, {"forget": "shared layer"}),
+}
 
 
 def task_data(unit):
@@ -41,11 +52,13 @@ def outputs(weights, x):
     return h @ digit + digit_bias, (h @ ink + ink_bias).squeeze(-1)
 
 
-def train(learnt, unit):
+def train(learnt, unit, hold_ink=False, forget=None):
     """What is measured on the held-out part before the first step and after each EVERY steps, each of shape (seeds, times)."""
     x, t, ink, x_test, t_test, ink_test = task_data(unit)
     weights = [torch.stack(same).detach().double().requires_grad_() for same in zip(*map(start, SEEDS))]
     log_s = torch.zeros(len(SEEDS), 2, dtype=torch.float64, requires_grad=learnt)
+    if hold_ink:
+        log_s.register_hook(lambda gradient: gradient * torch.tensor([1.0, 0.0]))
     optimizer = torch.optim.Adam([*weights, log_s] if learnt else weights, lr=RATE)
     draws = [torch.Generator().manual_seed(seed) for seed in SEEDS]
     seeds, seen = torch.arange(len(SEEDS))[:, None], []
@@ -56,6 +69,9 @@ def train(learnt, unit):
                 error = (said - ink_test).square().mean(1).sqrt() / ink_test.std(1)
                 right = (z.argmax(-1) == t_test).double().mean(1)
                 seen.append({"right": right, "ink error": error, "s digits": log_s[:, 0].exp(), "s ink": log_s[:, 1].exp()})
+        if forget and step == FORGET:  # Adam starts anew with what it does not find
+            for w in {"log s": [log_s], "shared layer": weights[:2]}[forget]:
+                del optimizer.state[w]
         if step < STEPS:
             rows = torch.stack([torch.randint(x.shape[1], (BATCH,), generator=g) for g in draws])
             z, said = outputs(weights, x[seeds, rows])
@@ -72,10 +88,9 @@ def train(learnt, unit):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     results = {}
-    for name, unit in UNITS.items():
-        for learnt in (False, True):
-            key = f"{name} {'learnt' if learnt else 'fixed'}"
-            run = results[key] = train(learnt, unit)
-            print(key, {k: [round(v.mean(0)[i].item(), 3) for i in (2, 6, 12)] for k, v in run.items()}, flush=True)
+    for key, (learnt, unit, change) in (PLAIN | CHANGED).items():
+        run = results[key] = train(learnt, unit, **change)
+        print(key, {k: [round(v.mean(0)[i].item(), 3) for i in (2, 6, 12)] for k, v in run.items()}, flush=True)
     recipe = {"rate": RATE, "steps": STEPS, "every": EVERY, "batch": BATCH, "hidden": HIDDEN, "units": UNITS, "optimizer": "Adam"}
+    recipe["forget"] = FORGET
     experiments.store("task-weights", recipe=recipe, seeds=SEEDS, results=results)

@@ -5,7 +5,7 @@ import math
 import torch
 
 from lossnotes._checks.values import a, at, first, lie_within, shown, values_can_be_read
-from lossnotes._numeric import wide
+from lossnotes._numeric import wide, wide_dtype
 
 
 def is_floating_tensor(fn, name, x):
@@ -118,7 +118,7 @@ def as_factor_of(fn, name, x, input):
     if x is None:
         return None
     if isinstance(x, torch.Tensor) and not x.is_floating_point() and not x.is_complex() and x.dtype != torch.bool:
-        x = x.to(wide(input).dtype)
+        x = x.to(wide_dtype(input))
     is_floating_tensor(fn, name, x)
     share_a_device(fn, input, **{name: x})
     try:

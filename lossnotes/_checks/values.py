@@ -5,7 +5,7 @@ import contextvars
 from collections.abc import Iterator
 
 from lossnotes._numeric import wide
-from lossnotes._tracing import is_traced
+from lossnotes._tracing import is_at_hand, is_traced
 
 _strict = contextvars.ContextVar("lossnotes.strict", default=False)
 
@@ -38,7 +38,7 @@ def values_can_be_read(*tensors):
     if is_traced(*tensors):
         return False
     for t in tensors:
-        if not (t.is_cpu or (_strict.get() and not t.is_meta)):
+        if not (is_at_hand(t) or (_strict.get() and not t.is_meta)):
             return False
     return True
 

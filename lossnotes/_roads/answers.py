@@ -4,30 +4,32 @@ import torch
 from torch.nn.functional import softplus
 
 from lossnotes._numeric import times
+from lossnotes._tracing import is_at_hand
 
 
-def squared_error(x, y, slope, scale):
+def squared_error(x, y, slope):
     difference = torch.sub(x, y, out=slope)
-    losses = difference.square()
-    difference.mul_(2 * scale)
-    return losses
+    return difference.square(), [2]
 
 
-def hinge(z, y, slope, scale, margin):
+def hinge(z, y, slope, margin):
     y = y.to(z.dtype)  # the square of 255 as a uint8 is 1
-    least, most = y.square().aminmax()
-    if not (least.item() == 1 and most.item() == 1):
-        return None
+    if is_at_hand(y):
+        least, most = y.square().aminmax()
+        if not (least.item() == 1 and most.item() == 1):
+            return None
     losses = torch.addcmul(z.new_full((), margin), y, z, value=-1).clamp_(min=0)
     if slope is not None:
-        torch.gt(losses, 0, out=slope).mul_(y).mul_(-scale)
-    return losses
+        torch.gt(losses, 0, out=slope).mul_(y)
+    return losses, [-1]
 
 
-def focal(z, y, slope, scale, alpha=None, gamma=0):
+def focal(z, y, slope, alpha=None, gamma=0):
+    if not is_at_hand(y):
+        return _focal_of_soft_answers(z, y, slope, alpha, gamma)
     soft = torch.addcmul(y, y, y, value=-1).reshape(-1)
     if not torch.dot(soft, soft).item() == 0:
-        return _focal_of_soft_answers(z, y, slope, scale, alpha, gamma)
+        return _focal_of_soft_answers(z, y, slope, alpha, gamma) if _are_probabilities(y) else None
     # With d the score of the wrong answer, the loss is s(d)^gamma softplus(d), where s is the sigmoid.
     sign = torch.rsub(y, 1, alpha=2)
     d = torch.mul(z, sign, out=slope)
@@ -41,54 +43,73 @@ def focal(z, y, slope, scale, alpha=None, gamma=0):
         signed_share = torch.rsub(y, 1 - alpha)
         losses.mul_(signed_share).mul_(sign)
         sign = signed_share
-    q.mul_(sign).mul_(scale)
-    return losses
+    q.mul_(sign)
+    return losses, [1]
 
 
-def _focal_of_soft_answers(z, y, slope, scale, alpha, gamma):
-    if not _are_probabilities(y):
-        return None
-    n = 1 - y
-    losses, bend, p_yes, p_no = _surprisal_and_slope(z, y, n)
+def _focal_of_soft_answers(z, y, slope, alpha, gamma):
+    """Of answers from no to yes, and of scores that may be infinite. What is no longer needed is written over."""
+    losses, q, step, against = _surprisal(z, y)
+    # The sigmoid of z is q where z is negative, and 1 - q elsewhere.
+    bend = torch.addcmul(q, q, step, value=-2, out=slope).sub_(against)
     if gamma != 0:
-        wrong = torch.addcmul(y * p_no, n, p_yes)
+        one = z.new_ones(())
+        wrong = torch.addcmul(q, against.abs_(), torch.sub(one, q, alpha=2, out=step), out=against)
         power = wrong.square() if gamma == 2 else wrong.pow(gamma)
-        of_power = power.div(wrong.clamp_(min=torch.finfo(z.dtype).tiny)).mul_(p_yes).mul_(p_no).mul_(n.sub(y))
-        bend.mul_(power).addcmul_(of_power, losses, value=gamma)
+        limits = torch.finfo(z.dtype)
+        of_log_wrong = torch.sub(one, y, alpha=2, out=step).mul_(q.addcmul_(q, q, value=-1)).div_(wrong.clamp_(min=limits.tiny))
+        # Beside an infinite score the power is at rest, and 0 times inf would be NaN.
+        finite = losses if is_at_hand(z) else losses.clamp(max=limits.max)
+        bend.addcmul_(of_log_wrong, finite, value=gamma).mul_(power)
         losses.mul_(power)
     if alpha is not None:
-        share = n.mul_(1 - alpha).add_(y, alpha=alpha)
-        losses.mul_(share)
+        share = torch.mul(y, 2 * alpha - 1, out=step).add_(1 - alpha)
+        losses = losses.mul_(share) if 0 < alpha < 1 else _weigh(share, losses)
         bend.mul_(share)
-    if slope is not None:
-        torch.mul(bend, scale, out=slope)
-    return losses
+    return losses, [1]
 
 
-def weighted_surprisal(z, y, weight, pos_weight, slope, scale):
-    if not _are_probabilities(y):
+def _surprisal(z, y):
+    """The losses, the sigmoid of -|z|, 1 where z is positive, and y less that: how far the score is from the answer, which is
+    the probability of the answer that it is against, with a sign."""
+    step = torch.gt(z, 0, out=torch.empty_like(z))
+    against = y - step
+    size = torch.copysign(z, -1)
+    q, bent = size.sigmoid(), _bend(size)
+    losses = torch.addcmul(bent, z, against, value=-1, out=size)
+    # 0 times an infinite score is NaN, and the loss is no less than `bent`. If that is NaN, so is the score.
+    return (losses if is_at_hand(z) else torch.fmax(losses, bent, out=bent)), q, step, against
+
+
+def weighted_surprisal(z, y, weight, pos_weight, slope):
+    if is_at_hand(y) and not _are_probabilities(y):
         return None
-    losses, bend, _, _ = _surprisal_and_slope(z, y if pos_weight is None else y * pos_weight, 1 - y)
+    yes, no = y if pos_weight is None else y * pos_weight, 1 - y
+    straight = torch.mul(no, z.clamp(min=0)).addcmul_(yes, z.clamp(max=0), value=-1)
+    if not is_at_hand(z):
+        straight.nan_to_num_(nan=0, posinf=torch.inf, neginf=-torch.inf)  # 0 times inf; NaN itself is in the bend
+    losses = _bend(torch.copysign(z, -1)).mul_(yes + no).add_(straight)
+    p_no = torch.sigmoid(-z)
+    bend = torch.mul(no, z.sigmoid(), out=slope).addcmul_(yes, p_no, value=-1)
     if weight is not None:
-        losses.mul_(weight)
+        losses = _weigh(weight, losses)
         bend.mul_(weight)
-    if slope is not None:
-        torch.mul(bend, scale, out=slope)
-    return losses
+    return losses, [1]
+
+
+def _bend(x):
+    """log(1 + e^x), where x is not above 0: where softplus bends. PyTorch's own is one operation, and takes a CPU longer than two."""
+    return x.exp().log1p_() if is_at_hand(x) else softplus(x, threshold=50)
+
+
+def _weigh(share, losses):
+    """A share of 0 takes nothing, not even of what is infinite. On a CPU the formula takes over then."""
+    return share * losses if is_at_hand(losses) else times(share, losses)
 
 
 def _are_probabilities(y):
     least, most = y.aminmax()
     return least.item() >= 0 and most.item() <= 1
-
-
-def _surprisal_and_slope(z, yes, no):
-    """yes softplus(-z) + no softplus(z), its slope, and the sigmoids of z and -z."""
-    size = z.abs()
-    losses = softplus(size.neg(), threshold=50).mul_(yes + no)
-    losses.addcmul_(no, size.add_(z), value=0.5).addcmul_(yes, size.sub_(z, alpha=2), value=0.5)
-    p_yes, p_no = z.sigmoid(), size.copy_(z).neg_().sigmoid_()
-    return losses, torch.addcmul(no * p_yes, yes, p_no, value=-1), p_yes, p_no
 
 
 def focal_for_a_compiler(z, y, alpha=None, gamma=0):

@@ -1,35 +1,44 @@
-"""The second road: a large input is taken in blocks that stay in the cache, and memory is read and written once.
+"""The second road: a large input is taken in blocks, and nothing is kept of them but the gradient.
 
 A formula written for tensors makes a copy of its input for every operation, and a large copy costs more than the arithmetic
 on it. Here the formula sees one block at a time. While a block is in the cache its gradient is written, too, and nothing but
 the gradient is kept for the backward pass. Where the gradient has a closed form, that is used; elsewhere autograd
 differentiates the formula, block by block.
+
+On a CPU blocks are small, as its caches are, and values may be looked at. On any other device a look would wait for all that was
+asked for before: there is none, and blocks are large, so that starting an operation costs little beside the operation.
 """
 
 import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
-from lossnotes._numeric import reduce, wide
+from lossnotes._numeric import reduce, wide, wide_dtype, widest
+from lossnotes._tracing import is_at_hand
 
 # Elements of a block for each thread: enough for PyTorch to use all threads, and so few that the tensors which a formula makes
 # of them stay in the cache. A softmax makes none of that size, and larger blocks save calls.
 BLOCK, BLOCK_OF_ROWS = 1 << 17, 1 << 19
+# Bytes of a block elsewhere, in the dtype that is computed in.
+BYTES_ELSEWHERE = 1 << 24
 
 
 @dataclass(frozen=True)
 class ClosedForm:
     """Losses and their slopes without autograd.
 
-    ``write(*tensors, *slopes, scale, **options)`` writes the slopes of scale times the losses into `slopes`, of which there are
-    as many as `slopes` says, for the first tensors; None has no place for them. It returns the losses, or None where it
-    does not apply, and may leave anything in `slopes` then. Losses that are not finite are left to the formula.
+    ``write(*tensors, *slopes, **options)`` writes what is in proportion to the slopes of the losses into `slopes`, of which there
+    are as many as `slopes` says, for the first tensors; None has no place for them. It returns the losses, and for each of
+    `slopes` what it has yet to be multiplied with: a number, or one for each loss. It may leave anything in `slopes` and return
+    None where it does not apply. Only on a CPU may that hang on values; there losses that are not finite are left to the
+    formula, too.
     """
 
-    write: Callable[..., torch.Tensor | None]
+    write: Callable[..., Any]
     slopes: int = 1
     makes_copies: bool = True  #: whether it makes tensors of the size of a block, beside the slopes
 
@@ -72,34 +81,65 @@ class Job:
         return self.with_slopes(tensors, [False] * len(tensors))[0]
 
     def with_slopes(self, tensors, needs, given=None):
-        """The reduced losses, and their slopes for each tensor that needs it; in losses times `given`, if given."""
-        slopes = [torch.empty_like(x, memory_format=torch.contiguous_format) if n else None for x, n in zip(tensors, needs)]
-        out, scale, total, n = None, self.scale(tensors), 0.0, len(tensors)
-        if self.reduction == "none" and given is None:
-            out = tensors[0].new_empty([n for d, n in enumerate(tensors[0].shape) if d != self.along])
-        for to, scales, *block in self.each_block(out, given, *tensors, *slopes):
-            losses, sum_of_losses = self.block(block[:n], block[n:], scale if given is None else wide_floats(scales))
+        """The reduced losses, their slopes for each tensor that needs it, and what each slope has yet to be multiplied with.
+
+        With `given`, a number for each loss, the slopes are those of losses times `given`.
+        """
+        first, n, at_hand = tensors[0], len(tensors), is_at_hand(tensors[0])
+        if not at_hand:
+            self.check_once()
+        slopes = [torch.empty_like(x, memory_format=torch.contiguous_format) if need else None for x, need in zip(tensors, needs)]
+        out = first.new_empty(self.shape_of_losses(first)) if self.reduction == "none" and given is None else None
+        # Elsewhere the backward pass multiplies in any case, and does it once. Half precision would be rounded twice.
+        later = given is None and not at_hand and first.dtype == wide_dtype(first)
+        rows = [None] * n
+        if later and self.along is not None:
+            rows = [s if s is None else s.new_empty(self.shape_of_losses(first)) for s in slopes]
+        scale, total, factors = self.scale(tensors), 0.0, [1.0] * n
+        for to, scales, *block in self.each_block(out, given, *tensors, *slopes, *rows):
+            now = None if later else scale if given is None else wide_floats(scales)
+            losses, sum_of_losses, left = self.block(block[:n], block[n : 2 * n], now)
+            for i, (row, factor) in enumerate(zip(block[2 * n :], left)) if later else ():
+                if row is None:
+                    factors[i] = factor
+                else:
+                    row[...] = factor
             if out is not None:
                 to.copy_(losses)
-            elif given is None:
+            elif given is None and at_hand:
                 total += losses.sum().item() if sum_of_losses is None else sum_of_losses
-        return tensors[0].new_full((), total * scale) if out is None else out, slopes
+            elif given is None:
+                total = total + widest(losses.sum())
+        if later:
+            factors = [(factor if row is None else row) * scale for factor, row in zip(factors, rows)]
+        if out is None and given is None:
+            out = first.new_full((), total * scale) if at_hand else self.scaled(total, scale).to(first.dtype)
+        return out, slopes, factors
 
     def block(self, tensors, slopes, scale):
-        """The losses of a block, and their sum if it is known; the slopes of scale times losses are written to `slopes`."""
-        form = self.closed_form
-        if form is not None and tensors[0].is_cpu and all(slope is None for slope in slopes[form.slopes :]):
+        """The losses of a block, their sum if it is known, and what each slope has yet to be multiplied with.
+
+        The slopes of scale times losses are written to `slopes`; if `scale` is None, that is left to be multiplied.
+        """
+        form, left = self.closed_form, [1.0] * len(slopes)
+        if form is not None and all(slope is None for slope in slopes[form.slopes :]):
             known = slopes[: form.slopes]
-            room = [s if s is None or wide(s) is s else torch.empty_like(s, dtype=torch.float32) for s in known]
-            losses = form.write(*map(wide_floats, tensors), *room, scale, **self.options)
-            total = math.nan if losses is None else losses.sum().item()
-            if math.isfinite(total):
-                for slope, found in zip(known, room):
-                    if found is not slope:
-                        slope.copy_(found)
-                return losses, total
+            room = [s if s is None or s.dtype == wide_dtype(s) else torch.empty_like(s, dtype=torch.float32) for s in known]
+            found = form.write(*map(wide_floats, tensors), *room, **self.options)
+            if found is not None:
+                losses, factors = found
+                total = losses.sum().item() if is_at_hand(losses) else None
+                if total is None or math.isfinite(total):
+                    if scale is None:
+                        return losses, total, [*factors, *left[form.slopes :]]
+                    for slope, written, factor in zip(known, room, factors):
+                        if slope is not None:
+                            multiply(written, factor * scale, self.along)
+                        if slope is not written:
+                            slope.copy_(written)
+                    return losses, total, left
         self.check_once()
-        return self.by_autograd(tensors, slopes, scale), None
+        return self.by_autograd(tensors, slopes, 1.0 if scale is None else scale), None, left
 
     def by_autograd(self, tensors, slopes, scale):
         if all(slope is None for slope in slopes):
@@ -114,18 +154,30 @@ class Job:
             slope.copy_(x)
         return losses.detach()
 
+    def shape_of_losses(self, x):
+        return [size for d, size in enumerate(x.shape) if d != self.along]
+
     def scale(self, tensors):
         """What each loss is multiplied with in the result."""
         if self.reduction != "mean":
             return 1.0
         count = tensors[1].numel() if self.count is None else self.count  # a loss for each target
-        return 1.0 / (count if on_accelerator(count) else float(count))
+        if not isinstance(count, torch.Tensor) or is_at_hand(count):
+            return 1.0 / float(count)
+        return torch.where(count == 0, 1, count).to(wide_dtype(tensors[0])).reciprocal()
+
+    def scaled(self, total, scale):
+        """The sum of all losses as the result. Of nothing the mean is NaN, and the slopes of what does not count are 0."""
+        nothing = self.count == 0 if self.reduction == "mean" and isinstance(self.count, torch.Tensor) else None
+        return total * scale if nothing is None else torch.where(nothing, torch.nan, total * scale)
 
     def each_block(self, *tensors):
         """The blocks of all tensors, side by side."""
         along, first = self.along, max((x for x in tensors if x is not None), key=lambda x: x.ndim)
         copies = self.closed_form is None or self.closed_form.makes_copies
         size = (BLOCK if copies else BLOCK_OF_ROWS) * torch.get_num_threads()
+        if not is_at_hand(first):
+            size = BYTES_ELSEWHERE // max(4, first.element_size())
         if first.numel() <= size:
             yield tensors
             return
@@ -141,14 +193,16 @@ def wide_floats(x):
     return wide(x) if x is not None and x.is_floating_point() else x
 
 
-def on_accelerator(x):
-    """Whether reading the value of `x` would make another device wait."""
-    return isinstance(x, torch.Tensor) and not x.is_cpu
-
-
-def along(scale, dim):
-    """A scale for each row, beside the rows."""
-    return scale.unsqueeze(dim) if isinstance(scale, torch.Tensor) else scale
+def multiply(slope, factor, dim):
+    """Multiplies in place with a number, or with one for each loss, which are rows along `dim` if that is not None."""
+    if isinstance(factor, torch.Tensor):
+        if factor.ndim == 0:  # which PyTorch would round to the dtype of the slope
+            factor = factor.view([1] * slope.ndim)
+        elif dim is not None:
+            factor = factor.unsqueeze(dim)
+        slope.mul_(factor)
+    elif factor != 1:
+        slope.mul_(factor)
 
 
 def parts(shape, along, size):
@@ -173,7 +227,7 @@ class Blocks(torch.autograd.Function):
         needs = ctx.needs_input_grad[1:]
         if not (job.keeps_slopes and any(needs)):
             return job.values(tensors)
-        value, ctx.slopes = job.with_slopes(tensors, needs)
+        value, *ctx.slopes = job.with_slopes(tensors, needs)
         return value
 
     @staticmethod
@@ -184,13 +238,14 @@ class Blocks(torch.autograd.Function):
         if torch.is_grad_enabled() or not torch._C._has_storage(given):
             return None, *job.slopes_of_whole(ctx.saved_tensors, needs, given)
         # The slopes are handed over and not kept, so that no copy is made; a second backward pass computes them again.
-        slopes, ctx.slopes = ctx.slopes, None
+        found, ctx.slopes = ctx.slopes, None
         each = job.reduction == "none"
-        if slopes is None:
-            _, slopes = job.with_slopes(ctx.saved_tensors, needs, given if each else None)
+        if found is None:
+            _, *found = job.with_slopes(ctx.saved_tensors, needs, given if each else None)
             if each:
-                return None, *slopes
-        factor = given.unsqueeze(job.along) if each else given
-        if each or on_accelerator(given) or given.item() != 1:
-            slopes = [slope if slope is None else slope.mul_(factor) for slope in slopes]
-        return None, *slopes
+                return None, *found[0]
+        if each or not is_at_hand(given) or given.item() != 1:
+            for slope, factor in zip(*found):
+                if slope is not None:
+                    multiply(slope, factor * wide(given), job.along)
+        return None, *found[0]

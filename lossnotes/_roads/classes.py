@@ -1,9 +1,68 @@
 """Closed forms of losses of rows of scores, one for each class (see `blocks.ClosedForm.write`)."""
 
 import torch
+from torch.nn.functional import softplus
 
-from lossnotes._numeric import class_dim, of_classes
-from lossnotes._roads.blocks import along
+from lossnotes._numeric import class_dim, of_classes, times
+from lossnotes._tracing import is_at_hand
+
+
+def focal(z, target, share, slope, ignore_index, gamma=0):
+    """q, the probability of the wrong classes together, is summed over them: 1 - p would cancel."""
+    dim = class_dim(z)
+    ignored, index = _of_counted(target, ignore_index, dim)
+    way = _right_and_others if is_at_hand(z) else _right_and_others_unseen
+    found = way(z, index, ignored, dim, slope)
+    if found is None:
+        return None
+    right, others, losses = found
+    total = right + others
+    factor = total.reciprocal()
+    if gamma != 0:
+        q = others / total
+        power = q.pow(gamma)
+        # An infinite loss does not grow with the power.
+        bend = gamma * torch.where(right > 0, right / total * losses, 0) / q.clamp(min=torch.finfo(q.dtype).tiny) + 1
+        factor = factor * power * bend
+        losses = losses * power
+    if slope is not None:
+        slope.scatter_(dim, index, others.neg())
+    return _of_each(losses.squeeze(dim), share, ignored), [_of_each(factor.squeeze(dim), share, ignored)]
+
+
+def _of_counted(target, ignore_index, dim):
+    """Which targets do not count (None: all do), and indices to gather with, where those point to class 0."""
+    if ignore_index is None:
+        return None, target.unsqueeze(dim)
+    ignored = target == ignore_index
+    return ignored, torch.where(ignored, 0, target).unsqueeze(dim)
+
+
+def _of_each(x, share, ignored):
+    x = x if share is None else times(share, x)
+    return x if ignored is None else torch.where(ignored, 0, x)
+
+
+# Each gives the exponentials of the scores in proportion, in `out`, with 0 for the right class; that of the right class; those of
+# the others together; and the losses.
+
+
+def _right_and_others(z, index, ignored, dim, out):
+    """On a CPU, where the scores tell what will do."""
+    e = _exponentials(z, dim, out)
+    right = e.gather(dim, index)
+    if ignored is not None:
+        right.masked_fill_(ignored.unsqueeze(dim), 1)
+    others = e.scatter_(dim, index, 0).sum(dim, keepdim=True)
+    losses = torch.log1p(others / right)
+    if not right.min().item() > 1e-30:  # too small for a quotient, or NaN
+        if out is z:
+            return None
+        losses = torch.where(right > 1e-30, losses, -torch.log_softmax(z, dim).gather(dim, index))
+    if ignored is not None and not others.isfinite().all():  # 0 times the NaN of a row that does not count is NaN
+        e.masked_fill_(ignored.unsqueeze(dim), 0)
+        others.masked_fill_(ignored.unsqueeze(dim), 0)
+    return right, others, losses
 
 
 def _exponentials(z, dim, out):
@@ -17,105 +76,101 @@ def _exponentials(z, dim, out):
     return torch.sub(z, z.amax(dim, keepdim=True), out=out).exp_()
 
 
-def focal(z, target, share, slope, scale, ignore_index, gamma=0):
-    """q, the probability of the wrong classes together, is summed over them: 1 - p would cancel."""
-    dim = class_dim(z)
-    ignored, index = _of_counted(target, ignore_index, dim)
-    e = _exponentials(z, dim, slope)
+def _right_and_others_unseen(z, index, ignored, dim, out):
+    """For all scores alike: tiny, huge or infinite."""
+    largest = z.amax(dim, keepdim=True)
+    ahead = largest - z.gather(dim, index)
+    e = at_most_one(from_largest(z, largest, out))
     right = e.gather(dim, index)
-    if ignored is not None:
-        right = right.masked_fill_(ignored.unsqueeze(dim), 1)
     others = e.scatter_(dim, index, 0).sum(dim, keepdim=True)
-    losses = torch.log1p(others / right)
-    if not right.min().item() > 1e-30:  # too small for a quotient, or NaN
-        if slope is z:
-            return None
-        losses = torch.where(right > 1e-30, losses, -torch.log_softmax(z, dim).gather(dim, index))
-    if share is not None:
-        scale = share * scale
-    if ignored is not None:
-        scale = _without(ignored, scale, z)
-    factor = along(scale, dim)
-    total = right + others
-    if gamma != 0:
-        q = others / total
-        power = q.pow(gamma)
-        bend = gamma * right / total * losses / q.clamp(min=torch.finfo(q.dtype).tiny) + 1
-        factor = factor * power * bend
-        losses = losses * power
-    if slope is not None:
-        slope.scatter_(dim, index, others.neg_()).mul_(factor / total)
-        _forget(slope, ignored, total, dim)
-    losses = losses.squeeze(dim) if share is None else share * losses.squeeze(dim)
-    return losses if ignored is None else torch.where(ignored, 0, losses)
+    # Scores that are all -inf, or inf for the right class and another, have no softmax.
+    nothing, both = largest == -torch.inf, ahead.isnan() & (others >= 1)
+    right = torch.where(nothing, 1, right)
+    unknown = both | largest.isnan()
+    others = torch.where(unknown if ignored is None else unknown & ~ignored.unsqueeze(dim), torch.nan, others)
+    # Where another class is ahead, its own exponential is 1, and the right one's may be too small for any dtype. And where
+    # nothing is ahead, log(others) would be.
+    losses = torch.where(ahead > 0, softplus(ahead + others.log(), threshold=50), torch.log1p(others))
+    return right, others, torch.where(nothing, torch.nan, losses)
 
 
-def _of_counted(target, ignore_index, dim):
-    """Which targets do not count (None: all do), and indices to gather with, where those point to class 0."""
-    if ignore_index is None:
-        return None, target.unsqueeze(dim)
-    ignored = target == ignore_index
-    return ignored, torch.where(ignored, 0, target).unsqueeze(dim)
+def from_largest(z, largest, out=None):
+    """How far each score is from the largest: not above 0, but for infinite scores, which stay infinite."""
+    limits = torch.finfo(z.dtype)
+    return torch.sub(z, largest.clamp(limits.min, limits.max), out=out)
 
 
-def _without(ignored, scale, z):
-    return torch.where(ignored, 0, scale if isinstance(scale, torch.Tensor) else z.new_full((), scale))
+def at_most_one(x):
+    """e^x, and 1 where x is above 0, in the memory of `x`: the derivative of `elu`, which is one operation."""
+    return torch.ops.aten.elu_backward.grad_input(x.new_ones(()).expand_as(x), 1, 1, 1, False, x, grad_input=x)
 
 
-def _forget(slope, ignored, total, dim):
-    """No slopes for rows that do not count; 0 times the NaN of a row of infinite scores is NaN."""
-    if ignored is not None and not total.isfinite().all():
-        slope.masked_fill_(ignored.unsqueeze(dim), 0)
-
-
-def surprisal_of_distributions(z, y, slope, scale, weight):
+def surprisal_of_distributions(z, y, slope, weight):
     """The most probable class may be near 1, where 1 - p cancels: as above, it is summed over the others."""
     dim, y = class_dim(z), y.to(z.dtype)
     if weight is not None:
         y = y * of_classes(weight, z)
-    top = z.argmax(dim, keepdim=True)
-    log_p = torch.log_softmax(z, dim, out=slope)
-    p = log_p.exp()
-    p_top = p.gather(dim, top)
-    others = p.scatter_(dim, top, 0).sum(dim, keepdim=True)
-    log_p.scatter_(dim, top, -torch.log1p(others / p_top))
-    losses = 0 - (y * log_p).sum(dim)
-    if not losses.isfinite().all():  # there may be a 0 log 0
-        return None
+    largest, top = _largest(z, dim)
+    distance = torch.sub(z, largest)
+    if not is_at_hand(z):
+        distance.scatter_(dim, top, 0)  # inf - inf would be NaN
+    terms = torch.mul(y, distance, out=slope)
+    if not is_at_hand(z):
+        terms.masked_fill_(y == 0, 0)  # 0 log 0
+    losses, mass = terms.sum(dim).neg_(), y.sum(dim, keepdim=True)
+    e = distance.exp_()
+    own = e.gather(dim, top)
+    others = e.scatter_(dim, top, 0).sum(dim, keepdim=True)
+    losses += (mass * torch.log1p(others + (own - 1))).squeeze(dim)
     if slope is not None:
-        mass = y.sum(dim, keepdim=True)
-        of_top = mass - y.gather(dim, top) - mass * (others / (p_top + others))
-        torch.mul(p, mass, out=slope).sub_(y).scatter_(dim, top, of_top).mul_(along(scale, dim))
-    return losses
+        total, y_top = own + others, y.gather(dim, top)
+        of_top = torch.where(own == 1, mass - y_top - mass * (others / total), mass * (own / total) - y_top)
+        torch.addcmul(y.neg(), e, mass / total, out=slope).scatter_(dim, top, of_top)
+    return losses, [1]
 
 
-def surprisal_of_smoothed(z, target, share, slope, scale, weight, ignore_index, label_smoothing):
+def _largest(z, dim):
+    """The largest score of each row, and its place; some other place, if there are two. PyTorch's own takes a CPU long."""
+    if not is_at_hand(z):
+        return z.max(dim, keepdim=True)
+    largest, classes = z.amax(dim, keepdim=True), z.shape[dim]
+    places = torch.arange(classes, dtype=z.dtype, device=z.device).view([-1 if d == dim else 1 for d in range(z.ndim)])
+    place = torch.eq(z, largest, out=torch.empty_like(z)).mul_(places).sum(dim, keepdim=True)
+    return largest, place.clamp_(max=classes - 1).long()
+
+
+def surprisal_of_smoothed(z, target, share, slope, weight, ignore_index, label_smoothing):
     """Of the label, as in `focal`, and of a distribution that is even, or as the weights are."""
     dim, even = class_dim(z), label_smoothing / z.shape[class_dim(z)]
     weights = None if weight is None else of_classes(weight, z)
     ignored, index = _of_counted(target, ignore_index, dim)
-    log_p = torch.log_softmax(z, dim, out=slope)
-    of_even = (log_p if weights is None else log_p * weights).sum(dim).mul_(-even)
-    p = log_p.exp_()
-    right = p.gather(dim, index)
-    others = p.scatter_(dim, index, 0).sum(dim, keepdim=True)
-    if ignored is not None:
-        right = right.masked_fill_(ignored.unsqueeze(dim), 1)
-        of_even = of_even.masked_fill_(ignored, 0)
-    if not (right.min().item() > 1e-30 and of_even.isfinite().all()):
-        return None
-    of_target = torch.log1p(others / right).squeeze(dim)
-    share = 1 if share is None else share
-    losses = (1 - label_smoothing) * share * of_target + of_even
-    if ignored is not None:
-        losses = torch.where(ignored, 0, losses)
-        scale = _without(ignored, scale, z)
+    largest, classes = z.amax(dim, keepdim=True), z.shape[dim]
+    ahead = largest - z.gather(dim, index)
+    distance = from_largest(z, largest, slope)
+    of_even = (distance if weights is None else distance * weights).sum(dim).mul_(-even)
+    sum_of_weights = classes if weights is None else weights.sum()
+    e = at_most_one(distance)
+    right = e.gather(dim, index)
+    others = e.scatter_(dim, index, 0).sum(dim, keepdim=True)
+    total = right + others
+    total = torch.where(total == 0, 1, total)  # of a row that does not count
+    of_target = torch.where(ahead > 0, softplus(ahead + others.log(), threshold=50), torch.log1p(others)).squeeze(dim)
+    of_even += even * sum_of_weights * total.log().squeeze(dim)
+    if not is_at_hand(z):
+        share = torch.ones_like(of_even) if share is None else share
+        # Beside an infinite score every other one is improbable. Beside two, and if all are -inf, there is no softmax.
+        certain = largest == torch.inf
+        of_even = torch.where(certain.squeeze(dim), torch.inf if classes > 1 else 0, of_even)
+        unknown = (largest == -torch.inf) | largest.isnan() | (certain & (total > 1))
+        share = torch.where(unknown.squeeze(dim), torch.nan, share)
+    losses = of_target * (1 - label_smoothing) if share is None else times(share, of_target) * (1 - label_smoothing)
+    losses = _of_each(losses + of_even, None, ignored)
     if slope is not None:
-        to_target, to_even = along((1 - label_smoothing) * share * scale, dim), along(even * scale, dim)
-        sum_of_weights = z.shape[dim] if weights is None else weights.sum()
+        share = torch.ones_like(losses) if share is None else share
+        to_target = _of_each((1 - label_smoothing) * share, None, ignored).unsqueeze(dim)
+        to_even = _of_each(torch.full_like(losses, even), None, ignored).unsqueeze(dim)
         weight_of_target = 1 if weights is None else weights.expand_as(z).gather(dim, index)
-        of_right = (sum_of_weights * right - weight_of_target) * to_even - others * to_target
-        slope.mul_(to_target + to_even * sum_of_weights).sub_(to_even if weights is None else to_even * weights)
+        of_right = (sum_of_weights * right / total - weight_of_target) * to_even - others / total * to_target
+        slope.mul_((to_target + to_even * sum_of_weights) / total).sub_(to_even if weights is None else to_even * weights)
         slope.scatter_(dim, index, of_right.to(slope.dtype))
-        _forget(slope, ignored, others, dim)
-    return losses
+    return losses, [1]

@@ -3,8 +3,9 @@
 import torch
 from torch.nn.functional import linear
 
-from lossnotes._numeric import reduce, wide
-from lossnotes._roads.blocks import Job, wide_floats
+from lossnotes._numeric import reduce, wide, wide_dtype
+from lossnotes._roads.blocks import Job, multiply, wide_floats
+from lossnotes._tracing import is_at_hand
 
 # Scores that a linear layer gives at a time: many rows, or the matrix products would read the weights too often.
 BLOCK_OF_SCORES = 1 << 24
@@ -30,8 +31,8 @@ class LinearJob(Job):
         x, weight, bias, *others = tensors
         of_x = torch.empty_like(x) if needs[0] else None
         # Sums over all rows, for which half precision has too few digits.
-        of_weight = torch.zeros_like(weight, dtype=wide(weight).dtype) if needs[1] else None
-        of_bias = torch.zeros_like(bias, dtype=wide(bias).dtype) if needs[2] else None
+        of_weight = torch.zeros_like(weight, dtype=wide_dtype(weight)) if needs[1] else None
+        of_bias = torch.zeros_like(bias, dtype=wide_dtype(bias)) if needs[2] else None
         scale, total = self.scale(tensors), 0.0
         for scores, rows, of_rows, scales, *rest in self.each_scores(tensors, x, of_x, given, *others):
             each = scale if given is None else wide_floats(scales)
@@ -47,21 +48,23 @@ class LinearJob(Job):
             if needs[2]:
                 of_bias += of_scores.sum(0)
         slopes = [of_x, *(s if s is None else s.to(x.dtype) for s in (of_weight, of_bias)), *(None for _ in others)]
-        return (total * scale).to(self.dtype), slopes
+        return self.scaled(total, scale).to(self.dtype), slopes, [1.0] * len(slopes)
 
     def of_scores(self, scores, layer, others, scale):
         """The losses of some rows, and the slopes of scale times losses in their scores: in the memory of the scores, if
         there is a closed form."""
         slope = wide(scores)
-        if self.closed_form is not None and scores.is_cpu:
-            each = scale if isinstance(scale, torch.Tensor) else None
-            losses = [
-                self.closed_form.write(z, *map(wide_floats, rest), z, scale if each is None else part, **self.options)
-                for z, part, *rest in self.each_block(slope, each, *others)
-            ]
-            if all(part is not None and part.sum().isfinite() for part in losses):
-                return torch.cat(losses), slope
-            _scores(*layer, out=scores)
+        each, at_hand = scale if isinstance(scale, torch.Tensor) and scale.ndim else None, is_at_hand(scores)
+        losses = []
+        for z, part, *rest in self.each_block(slope, each, *others):
+            found = self.closed_form.write(z, *map(wide_floats, rest), z, **self.options)
+            if found is None or (at_hand and not found[0].sum().isfinite()):
+                break
+            losses.append(found[0])
+            multiply(z, found[1][0] * (scale if part is None else part), self.along)
+        else:
+            return torch.cat(losses), slope
+        _scores(*layer, out=scores)
         slope = torch.empty_like(slope)
         return self.by_autograd([scores, *others], [slope, *(None for _ in others)], scale), slope
 

@@ -1,17 +1,18 @@
 """Which road a loss takes.
 
-The formula is the definition. It runs as it stands on other devices, under ``torch.compile`` (or a form of it that a compiler
-makes a faster loop of), ``torch.func`` and forward derivatives, for tensors of other classes, and whenever a gradient is to be
-differentiated again. Everything else takes the second road.
+The formula is the definition. It runs as it stands under ``torch.compile`` (or a form of it that a compiler makes a faster loop
+of), ``torch.func`` and forward derivatives, for tensors of other classes, and whenever a gradient is to be differentiated again.
+Everything else takes the second road, on every device.
 """
 
 import torch
 
 from lossnotes._roads import blocks, linear
-from lossnotes._tracing import is_traced
+from lossnotes._tracing import is_at_hand, is_traced
 
-# From this many elements on, formulas without a closed form are faster in blocks. A closed form is taken for any number.
-LARGE = 1 << 19
+# From this many elements on, formulas without a closed form are faster in blocks. A closed form is taken for any number. Elsewhere
+# than on a CPU blocks save memory and no time, and a single one saves nothing.
+LARGE, LARGE_ELSEWHERE = 1 << 19, blocks.BYTES_ELSEWHERE // 4
 # From this many scores on, those of a linear layer are not held whole.
 LARGE_LAYER = 1 << 15
 
@@ -32,8 +33,7 @@ def evaluate(formula, *tensors, closed_form=None, compiled=None, reduction, alon
     # Tracers first, sizes second, values last: under a tracer a question about a size is a promise about all inputs.
     steps_aside = (
         _is_looked_at(job, tensors)
-        or any(x is not None and not x.is_cpu for x in tensors)
-        or tensors[0].numel() < (1 if closed_form else LARGE)
+        or tensors[0].numel() < (1 if closed_form else LARGE if is_at_hand(tensors[0]) else LARGE_ELSEWHERE)
         or _counts_nothing(count)
     )
     if steps_aside:
@@ -69,4 +69,4 @@ def _is_looked_at(job, tensors):
 
 def _counts_nothing(count):
     """Whether a mean is over nothing, as far as one can see without making another device wait."""
-    return count is not None and not blocks.on_accelerator(count) and not count > 0
+    return count is not None and not (isinstance(count, torch.Tensor) and not is_at_hand(count)) and not count > 0

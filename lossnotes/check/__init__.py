@@ -12,7 +12,7 @@ from typing import Any
 
 from lossnotes.check._report import REFUSED, Line, Report
 
-__all__ = ["Line", "Report", "check", "names"]
+__all__ = ["Line", "Report", "check", "checks", "names"]
 
 
 def check(fn: Callable[..., Any], like: str = "cross_entropy", sheet: str | Path | None = None) -> Report:
@@ -40,7 +40,7 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy", sheet: str | Path
         `names` lists them.
     sheet : str, optional
         The sheet that the function is homework of: ``"information"``, ``"losses"``, ``"practice"`` or the path of a TOML file.
-        Then what that sheet asks for and forbids counts as it does in grading.
+        Then what that sheet asks for and forbids counts as it does in grading, and an option that it does not ask for is only told.
 
     Returns
     -------
@@ -70,16 +70,12 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy", sheet: str | Path
     True
     """
     from lossnotes.check import _judge  # here, so that importing the package does no work
-    from lossnotes.check._cases import specs
     from lossnotes.check._child.callables import is_stub
     from lossnotes.check._judge.home import AtHome
     from lossnotes.check._judge.local import Local
     from lossnotes.check._judge.outcome import Student
 
-    if not isinstance(like, str) or like not in specs():
-        near = difflib.get_close_matches(str(like), specs(), 1)
-        fix = f"like={near[0]!r}" if near else "a name of this list"
-        raise ValueError(f"check: like is {like!r}; expected one of {', '.join(names())}. Try {fix}.")
+    spec = _spec(like)
     asked = _sheet(sheet, like)
     if isinstance(fn, Student):  # in a process of its own
         return Report(like, _judge.lines(fn))
@@ -93,12 +89,22 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy", sheet: str | Path
     rules, rule = _judge.Rules(), AtHome(like)
     if asked is not None:
         exercise = asked.exercises[like]
-        rules = _judge.Rules(frozenset(exercise.options), frozenset(exercise.counts), frozenset(exercise.ignores))
+        rules = exercise.rules()
         rule = AtHome(like, [*asked.exercises, *asked.forbidden], asked.allowed, strict=True)
-    lines = _judge.lines(Local(fn, specs()[like], rule), rules)
+    lines = _judge.lines(Local(fn, spec, rule), rules)
     if rule.said and asked is None:
         lines.append(Line(REFUSED, False, rule.said[0], "Where this is homework, it gets no points.", role="told"))
     return Report(like, lines)
+
+
+def _spec(like):
+    from lossnotes.check._cases import specs
+
+    if not isinstance(like, str) or like not in specs():
+        near = difflib.get_close_matches(str(like), specs(), 1)
+        fix = f"like={near[0]!r}" if near else "a name of this list"
+        raise ValueError(f"check: like is {like!r}; expected one of {', '.join(names())}. Try {fix}.")
+    return specs()[like]
 
 
 def _sheet(sheet, like):
@@ -134,4 +140,43 @@ def names() -> list[str]:
     return sorted(specs())
 
 
+def checks(like: str) -> dict[str, list[str]]:
+    """What a sheet may ask of a function: its options and its checks, by the names that a report gives them.
+
+    Parameters
+    ----------
+    like : str
+        One of `names`.
+
+    Returns
+    -------
+    dict
+        ``"options"``, ``"counted"``, the checks that count unless a sheet ignores them, and ``"told"``, those that are only told
+        unless a sheet counts them.
+
+    Raises
+    ------
+    ValueError
+        `like` is not the name of a function that can be checked.
+
+    Examples
+    --------
+    >>> from lossnotes.check import checks
+    >>> checks("mse_loss")["told"]
+    ['device kept', 'dtype kept', 'empty batch', 'mismatched shapes']
+    """
+    from lossnotes.check._cases.base import TOLD
+
+    spec = _spec(like)
+    made = set(spec.cases) | {"deterministic"}
+    made |= {"gradient"} if spec.differentiable else set()
+    made |= {"extreme gradients"} if spec.differentiable and "extreme scores" in spec.cases else set()
+    made |= {"gradient at 0"} if spec.simplex else set()
+    if like != "bits_per_letter":  # whose inputs are texts
+        made |= {"dtype kept", "device kept", "inputs unchanged"}
+    counted = sorted(made - TOLD - spec.options)
+    return {"options": sorted(spec.options), "counted": counted, "told": sorted(made & TOLD)}
+
+
+check.checks = checks  # type: ignore[attr-defined]
 check.names = names  # type: ignore[attr-defined]  # `lossnotes.check` is the function, and its names are at hand there

@@ -2,12 +2,11 @@
 
 import argparse
 import os
-import secrets
 import shutil
 import sys
 from pathlib import Path
 
-from lossnotes.check import names
+from lossnotes.check import checks, names
 from lossnotes.check._child.limits import hide
 from lossnotes.check._class import gradebook, pages, summary
 from lossnotes.check._class.collect import SUFFIXES, collect
@@ -16,6 +15,8 @@ from lossnotes.check._grade import process, walls
 from lossnotes.check._grade.sheet import SheetError, load, of_names, shipped
 from lossnotes.check._grade.submission import TOTAL
 from lossnotes.check._report import Report
+
+SEED = 2026  # the same in every run, so that a file gets the same points today and tomorrow
 
 
 def parser():
@@ -28,12 +29,13 @@ def parser():
     add = made.add_argument
     add("path", nargs="*", type=Path, help="a .py or .ipynb file, or a folder of submissions")
     add("--names", action="store_true", help="list the functions that can be checked")
+    add("--checks", metavar="NAME", choices=names(), help="list the options and the checks of one of them, for a sheet")
     add("--sheet", help=f"what is expected: {', '.join(shipped())}, or a TOML file")
     add("--expect", metavar="NAMES", help="in the place of a sheet: functions that are expected, with commas between them")
     add("--allow", metavar="NAMES", default="", help="library functions that may be used although they do the exercise")
     add("-j", "--jobs", type=int, default=min(4, os.cpu_count() or 1), help="submissions at a time (%(default)s)")
     add("--seconds", type=float, default=TOTAL, help="time for a whole submission (%(default)g)")
-    add("--seed", type=int, help="draws the inputs for the verdict; kept in the results")
+    add("--seed", type=int, default=SEED, help="draws the fresh inputs for the verdict, the same for everybody (%(default)s)")
     add("--results", type=Path, metavar="FILE.jsonl", help="results as they come; a run that broke off goes on from there")
     add("--csv", type=Path, metavar="FILE.csv", help="a gradebook")
     add("--json", metavar="FILE.json", help="everything, for a program; - prints it")
@@ -52,6 +54,9 @@ def main(argv=None):
     asked = arguments.parse_args(argv)
     if asked.names:
         print("\n".join(names()))
+        return 0
+    if asked.checks:
+        print("\n".join(f"{kind}: {', '.join(found) or 'none'}" for kind, found in checks(asked.checks).items()))
         return 0
     _usable(arguments, asked)
     try:
@@ -165,9 +170,8 @@ def _walled(asked, launchers):
 
 def _grade_all(asked, sheet, submissions, launchers):
     allowed = set(filter(None, asked.allow.split(",")))
-    seed = secrets.randbelow(2**31) if asked.seed is None else asked.seed
     store, results = Store(asked.results), []  # what cannot be kept is said at the end
-    about = {"seed": seed, "allowed": allowed, "seconds": asked.seconds, "jobs": asked.jobs}
+    about = {"seed": asked.seed, "allowed": allowed, "seconds": asked.seconds, "jobs": asked.jobs}
     for result in run(submissions, sheet, launchers, store, **about):
         results.append(result)
         if len(submissions) > 1:
@@ -206,6 +210,7 @@ def _write(asked, sheet, results):
         _print(results[0])
     else:
         print(summary.text(results, sheet))
+    print(f"\nFresh inputs were drawn with --seed {asked.seed}.")
     said = {walls.sentence(result["wall"], result["alone"], result.get("filtered", False)) for result in results if result["wall"]}
     print("", *sorted(said), sep="\n")
     return lost

@@ -55,9 +55,10 @@ def main():
         mine = grade_with_lossnotes(folder / "submissions", folder / "lossnotes.csv")
     print("otter:", scores)
     print("lossnotes.check:", mine)
-    assert scores == {"ada": 15, "bob": 11, "eve": 0}  # Bob's other divergence is built on the reversed one
+    assert scores == {"ada": 15, "bob": 11, "eve": 0}
     assert "Which of the two is the truth, and which the model?" in said["bob"]
-    assert {student: points for student, (points, _) in mine.items()} == scores
+    # Bob's other divergence is built on the reversed one: the command does not count that error twice.
+    assert {student: points for student, (points, _) in mine.items()} == scores | {"bob": 13}
     assert "kl_divergence: KL reversed" in mine["bob"][1]
 
 

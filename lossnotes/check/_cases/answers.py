@@ -2,7 +2,7 @@
 
 import torch
 
-from lossnotes import classification, focal, hinge, regression
+from lossnotes import binary, focal, hinge, regression
 from lossnotes.check._cases.base import NOTHING, Case, Spec, drawn, reductions, t, with_options
 from lossnotes.check._mistakes import answers as wrong
 from lossnotes.check._mistakes import base
@@ -49,7 +49,7 @@ SIGNS = [
 SPECS = [
     of_answers(
         "binary_cross_entropy_with_logits",
-        classification.binary_cross_entropy_with_logits,
+        binary.binary_cross_entropy_with_logits,
         {
             "values": wrong.BINARY,
             "reduction": base.REDUCTION,
@@ -57,7 +57,7 @@ SPECS = [
             "extreme scores": wrong.BINARY_EXTREME,
         },
         weight=[with_options(FOUR, weight=t([1.0, 2.0, 0.0, 3.0]))],
-        pos_weight=[with_options(FOUR, pos_weight=t(3.0))],
+        pos_weight=[with_options(FOUR, pos_weight=t(w)) for w in (3.0, 0.0)],
         **{"soft targets": [Case((FOUR.args[0], t([0.2, 0.9, 0.5, 0.0])))]},
     ),
     Spec(
@@ -92,10 +92,10 @@ SPECS = [
         {
             "values": SIGNS,
             "reduction": reductions(SIGNS[1], SIGNS[3]),
-            "margin": [with_options(SIGNS[2], margin=0.5)],
+            "margin": [with_options(SIGNS[2], margin=margin) for margin in (0.5, 0.0)],
             "edge cases": [Case((t([3.0]), t([1.0])))],
             "empty batch": [Case((NOTHING, NOTHING))],
-            "extreme scores": [Case((t([1e4, -1e4]), t([-1.0, -1.0])))],
+            "extreme scores": [Case((t([1e4, -1e4]), t([y, y]))) for y in (-1.0, 1.0)],
         },
         {"values": wrong.HINGE, "reduction": base.REDUCTION, "margin": base.MARGIN},
         reduced=True,
@@ -113,6 +113,6 @@ SPECS = [
             "extreme scores": wrong_focal.SIGMOID_FOCAL_EXTREME,
         },
         gamma=[with_options(FOUR, gamma=g) for g in (0.0, 1.0, 5.0)],
-        alpha=[with_options(FOUR, alpha=0.25), with_options(YES_NO, alpha=0.9)],
+        alpha=[with_options(FOUR, alpha=0.25), *(with_options(YES_NO, alpha=alpha) for alpha in (0.9, 0.0, 1.0))],
     ),
 ]

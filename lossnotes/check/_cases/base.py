@@ -47,7 +47,7 @@ class Spec:
 # Checks in which an exception means "does not take that", which is no mistake.
 OPTIONAL = {"other shapes", "class probabilities", "soft targets"}
 # What no exercise asks for unless its sheet says so: it is told, and costs nothing.
-TOLD = OPTIONAL | {"mismatched shapes", "empty batch", "one class", "gradient at 0", "dtype kept", "device kept"}
+TOLD = OPTIONAL | {"mismatched shapes", "masked scores", "empty batch", "one class", "gradient at 0", "dtype kept", "device kept"}
 
 
 def t(data, dtype=torch.float64):

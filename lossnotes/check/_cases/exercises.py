@@ -7,7 +7,7 @@ from torch.nn.functional import one_hot
 
 from lossnotes import classification, scores
 from lossnotes.check._cases.base import Case, Spec, classes, drawn, t
-from lossnotes.check._cases.scores import RANDOM, SQUARE, TWO
+from lossnotes.check._cases.scores import ONE, RANDOM, SQUARE, TWO
 from lossnotes.check._child.losses import pseudo_huber, squared_distance
 from lossnotes.check._mistakes.base import Mistake
 
@@ -131,7 +131,7 @@ SPECS = [
         cross_entropy_gradient,
         ("input", "target"),
         {
-            "values": [TWO, SQUARE, RANDOM],
+            "values": [ONE, TWO, SQUARE, RANDOM],
             "one class": [Case((t([[3.0], [1.0]]), classes(0, 0)))],
             "extreme scores": [Case((t([[1000.0, 1000.0], [-1000.0, 1000.0]]), classes(0, 0)))],
         },
@@ -177,7 +177,7 @@ SPECS = [
                 Case((t([1.0, 3.0]), torch.tensor([3, 1]))),
                 Case((t([0.5, 2.0, 4.0]), torch.tensor([10, 0, 5]))),
             ],
-            "edge cases": [Case((t([2.0]), torch.tensor([7])))],
+            "edge cases": [Case((t([2.0]), torch.tensor([7]))), Case((t([1e6, -1e-3]), torch.tensor([1, 10_000])))],
         },
         {
             "values": [
@@ -200,6 +200,11 @@ SPECS = [
         {
             "values": [UNSURE, SURE, Case((RANDOM.args[0] * 3, classes(2, 0, 0, 2, 1, 3), TEMPERATURES))],
             "edge cases": [Case((*UNSURE.args[:2], t([3.0])))],
+            "extreme scores": [
+                Case((UNSURE.args[0] + 1000, *UNSURE.args[1:])),
+                Case((UNSURE.args[0] - 1000, *UNSURE.args[1:])),
+                Case((t([[2.0, 0.0], [3.0, 0.0], [0.0, 4000.0]]), classes(0, 0, 0), TEMPERATURES)),
+            ],
         },
         {
             "values": [

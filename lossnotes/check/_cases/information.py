@@ -1,6 +1,8 @@
 """What is tried on functions of distributions, from the smallest input up."""
 
-from lossnotes import information
+import torch
+
+from lossnotes import dependence, information
 from lossnotes.check._cases.base import Case, Spec, distributions, t
 from lossnotes.check._mistakes import information as wrong
 from lossnotes.check._mistakes.base import BASE
@@ -13,6 +15,10 @@ MANY = distributions(5, 4)
 OTHERS = distributions(5, 4, seed=1)
 DEEP, DEEPER = distributions(2, 3, 4, seed=3), distributions(2, 3, 4, seed=4)
 SURE = t([1.0, 0.0])
+# A whole case that is rare: whoever leaves out, clamps or shifts small probabilities shows it here, and below in 2,000 cases.
+RARE, RARER = t([[0.9996, 0.0004]]), t([[1 - 4e-7, 4e-7]])
+CROWD = torch.full((1, 2000), 1 / 2000, dtype=torch.float64)
+RAMP = torch.arange(1, 2001, dtype=torch.float64)[None] / 2001000
 JOINT = t([[0.3, 0.2], [0.1, 0.4]])
 TABLES = distributions(2, 12, seed=2).view(2, 3, 4)
 
@@ -23,7 +29,10 @@ def of_one(name, reference, mistakes):
         "base": [Case((SKEW,), {"base": 2}), Case((MANY,), {"base": 10})],
         "dim": [Case((THREE.T.contiguous(),), {"dim": 0}), Case((MANY.T.contiguous(),), {"dim": 0})],
         "other shapes": [Case((DEEP,))],  # where the last dimension is not the second
-        "edge cases": [Case((SURE,)), Case((t([1.0]),)), Case((t([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]),))],
+        "edge cases": [
+            *(Case((p,)) for p in (SURE, t([1.0]), t([[0.5, 0.5, 0.0], [0.0, 0.0, 1.0]]))),
+            *(Case((p,)) for p in (RARE, RARER, CROWD)),
+        ],
     }
     return Spec(name, reference, ("p",), cases, mistakes, kinds=("distribution",), simplex=(-1,))
 
@@ -34,7 +43,12 @@ def of_two(name, reference, mistakes, *, edge):
         "base": [Case((SKEW, HALF), {"base": 2}), Case((MANY, OTHERS), {"base": 10})],
         "dim": [Case((THREE.T.contiguous(), OTHER.T.contiguous()), {"dim": 0})],
         "other shapes": [Case((DEEP, DEEPER))],
-        "edge cases": [Case((t(p), t(q))) for p, q in edge],
+        "edge cases": [
+            *(Case((t(p), t(q))) for p, q in edge),
+            # The same with a row for each, for a function that is written for tables.
+            Case(tuple(torch.stack([t(pair[i]) for pair in edge]) for i in (0, 1))),
+            *(Case(pair) for pair in ((RARE, t([[0.5, 0.5]])), (RARER, t([[1 - 1e-6, 1e-6]])), (CROWD, RAMP))),
+        ],
     }
     kinds = ("distribution", "distribution")
     return Spec(name, reference, ("p", "q"), cases, mistakes, differentiable=(1,), kinds=kinds, simplex=(-1,))
@@ -45,7 +59,13 @@ def of_joint(name, reference, mistakes):
         "values": [Case((JOINT,)), Case((t([[0.1, 0.2, 0.15], [0.25, 0.05, 0.25]]),)), Case((TABLES[0],))],
         "base": [Case((JOINT,), {"base": 2})],
         "other shapes": [Case((TABLES,))],
-        "edge cases": [Case((t([[0.5, 0.0], [0.0, 0.5]]),)), Case((t([[0.5, 0.5], [0.0, 0.0]]),)), Case((t([[1.0]]),))],
+        "edge cases": [
+            *(Case((t(table),)) for table in ([[0.5, 0.0], [0.0, 0.5]], [[0.5, 0.5], [0.0, 0.0]], [[1.0]])),
+            *(Case((t(table),)) for table in ([[0.4, 0.0004], [0.2, 0.3996]], [[0.2, 0.1, 0.7]], [[0.2], [0.8]])),
+            Case((torch.cat([RARER, 0 * RARER]),)),
+            Case((torch.diag(RARER[0]),)),
+            Case((distributions(1, 2000, seed=5).view(40, 50),)),
+        ],
     }
     return Spec(name, reference, ("joint",), cases, mistakes, kinds=("table",), simplex=(-2, -1))
 
@@ -58,7 +78,7 @@ SPECS = [
         {
             "values": [Case((t([0.25]),)), Case((t([0.9, 0.5, 0.01]),)), Case((MANY,))],
             "base": [Case((t([0.25]),), {"base": 2}), Case((MANY,), {"base": 10})],
-            "edge cases": [Case((t([1.0]),)), Case((t([0.0]),))],
+            "edge cases": [*(Case((t([p]),)) for p in (1.0, 0.0, 4e-7, 1e-30))],
         },
         {"values": wrong.INFORMATION_CONTENT, "base": BASE, "edge cases": wrong.INFORMATION_CONTENT_EDGE},
         kinds=("event",),
@@ -103,12 +123,12 @@ SPECS = [
     ),
     of_joint(
         "conditional_entropy",
-        information.conditional_entropy,
+        dependence.conditional_entropy,
         {"values": wrong.CONDITIONAL_ENTROPY, "base": BASE, "edge cases": wrong.CONDITIONAL_ENTROPY_EDGE},
     ),
     of_joint(
         "mutual_information",
-        information.mutual_information,
+        dependence.mutual_information,
         {"values": wrong.MUTUAL_INFORMATION, "base": BASE, "edge cases": wrong.MUTUAL_INFORMATION_EDGE},
     ),
 ]

@@ -1,4 +1,8 @@
-"""Other inputs like those of a case: what stands in a report can be looked up, and these cannot."""
+"""Other inputs like those of a case: what stands in a report can be looked up, and these cannot.
+
+The cases cover the hard places, and what is drawn keeps each of them: a rare outcome stays rare, a zero stays a zero, a capital letter
+a capital. So it hangs on the function, and not on the seed, whether it is right there.
+"""
 
 import torch
 
@@ -20,10 +24,13 @@ def redrawn(spec, name, cases, seed):
 def _redrawn(spec, name, case, draws):
     extreme = name == "extreme scores"
     factor = 1 + 0.2 * _uniform((), draws).item()
+    if "text" in spec.kinds:
+        return Case(_texts(case, draws))
     args = []
     for kind, x in zip(spec.kinds, case.args):
         if extreme:  # as large as they are, and so are the targets that make them extreme
             x = x * factor if kind in ("numbers", "scores", "log-probabilities") else x
+            x = x.log_softmax(1) if kind == "log-probabilities" else x  # they sum to 1, as they did
         elif kind in _DRAW:
             x = _DRAW[kind](x, case, draws)
         args.append(x)
@@ -35,12 +42,12 @@ def _uniform(shape, draws):
     return torch.rand(shape, generator=draws, dtype=torch.float64)
 
 
-def _normal(shape, draws):
-    return torch.randn(shape, generator=draws, dtype=torch.float64)
+def _around_0(shape, draws):
+    return 2 * _uniform(shape, draws) - 1
 
 
 def _numbers(x, case, draws):
-    return torch.where(x.isfinite(), x + _normal(x.shape, draws), x)
+    return torch.where(x.isfinite(), x + _around_0(x.shape, draws), x)
 
 
 def _log_probabilities(x, case, draws):
@@ -48,7 +55,8 @@ def _log_probabilities(x, case, draws):
 
 
 def _mixed(x, dims, draws):
-    changed = x * _normal(x.shape, draws).exp()
+    """Each changes by a factor of 2.3 at most, so that what is rare stays rare and what is common stays common."""
+    changed = x * (0.4 * _around_0(x.shape, draws)).exp()
     return changed / changed.sum(dims, keepdim=True) * x.sum(dims, keepdim=True)
 
 
@@ -61,40 +69,36 @@ def _table(x, case, draws):
 
 
 def _event(x, case, draws):
-    return torch.where((x > 0) & (x < 1), 0.01 + 0.98 * _uniform(x.shape, draws), x)
+    common = 0.01 + 0.98 * _uniform(x.shape, draws)
+    rare = x * (0.5 * _around_0(x.shape, draws)).exp()
+    return torch.where(x < 0.01, rare, torch.where(x < 1, common, x))
 
 
-def _classes(x, case, draws):
-    table = case.args[1] if len(case.args) == 3 and case.args[1].is_floating_point() else case.args[0]
-    if not isinstance(table, torch.Tensor):  # a loss comes first, and the number of classes last
-        count = case.args[-1]
-    else:
-        count = table.shape[0] if table is not case.args[0] or table.ndim == 1 else table.shape[1]
-    other = torch.randint(count, x.shape, generator=draws)
-    return torch.where(x < 0, x, other) if not x.is_floating_point() else x
+def _reordered(x, case, draws):
+    """Classes, answers and signs: as many of each as there were, so that neither is missing."""
+    return x.flatten()[torch.randperm(x.numel(), generator=draws)].view(x.shape)
 
 
 def _answers(x, case, draws):
     soft = ((x != 0) & (x != 1)).any()
-    return _uniform(x.shape, draws) if soft else (_uniform(x.shape, draws) < 0.5).to(x)
-
-
-def _signs(x, case, draws):
-    return 2 * (_uniform(x.shape, draws) < 0.5).to(x) - 1
+    return _uniform(x.shape, draws) if soft else _reordered(x, case, draws)
 
 
 def _counts(x, case, draws):
-    return torch.randint(1, 12, x.shape, generator=draws)
+    other = torch.randint(1, 12, x.shape, generator=draws)
+    return torch.where((x == 0) | (x > 1000), x, other)
 
 
 def _temperatures(x, case, draws):
-    return (0.8 * _normal(x.shape, draws)).exp()
+    return x * (0.3 * _around_0(x.shape, draws)).exp()
 
 
-def _text(x, case, draws):
-    letters = "etaoinshrdlu zqEÄ."
-    index = torch.randint(len(letters), (max(len(x), 4),), generator=draws)
-    return "a" + "".join(letters[i] for i in index.tolist()) if x else x
+def _texts(case, draws):
+    """Other letters for the same ones, small ones and capitals alike, and more or less of what is known."""
+    small = [chr(ord("a") + i) for i in torch.randperm(26, generator=draws).tolist()]
+    other = str.maketrans(dict(zip("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", [*small, *map(str.upper, small)])))
+    text, known = (x.translate(other) for x in case.args)
+    return text, (known + " ") * int(torch.randint(1, 5, (), generator=draws)) if known else known
 
 
 _DRAW = {
@@ -104,12 +108,11 @@ _DRAW = {
     "distribution": _distribution,
     "table": _table,
     "event": _event,
-    "classes": _classes,
+    "classes": _reordered,
     "answers": _answers,
-    "signs": _signs,
+    "signs": _reordered,
     "counts": _counts,
     "temperatures": _temperatures,
-    "text": _text,
 }
 
 _RANGE = {
@@ -126,7 +129,10 @@ _RANGE = {
 def _option(name, value, draws):
     if name in _RANGE:
         low, high = _RANGE[name]
-        return low + (high - low) * _uniform((), draws).item()
+        other = low + (high - low) * _uniform((), draws).item()
+        if value in (0, 1) and name != "gamma" or value == 0:  # where an option switches something off
+            return value
+        return other if low / 4 <= value <= high * 4 else value * (0.8 + 0.4 * _uniform((), draws).item())
     if name == "steps":
         return int(torch.randint(1, 8, (), generator=draws))
     if name in ("weight", "pos_weight", "linear_bias"):

@@ -25,7 +25,7 @@ def of_classes(name, reference, mistakes, *, extreme, **checks):
     """Cases of a loss of scores and class numbers."""
     cases = {
         "values": [ONE, TWO, SQUARE, RANDOM],
-        "reduction": reductions(TWO, SQUARE),
+        "reduction": [*reductions(TWO, SQUARE), with_options(ONE, reduction="none")],
         **checks,
         "other shapes": [
             Case((t([2.0, 1.0, -1.0]), torch.tensor(1))),
@@ -45,7 +45,8 @@ def weighted(case):
 def ignoring(case):
     kept = Case((case.args[0], torch.where(torch.arange(3) == 1, -1, case.args[1])))
     none_left = Case((case.args[0], torch.full((3,), -1)))
-    return [with_options(kept, ignore_index=-1), with_options(none_left, ignore_index=-1)]
+    # Also a class that exists: what is left out is what the option says, and not what is negative.
+    return [with_options(kept, ignore_index=-1), with_options(none_left, ignore_index=-1), with_options(case, ignore_index=1)]
 
 
 def of_log_probabilities(spec):
@@ -94,9 +95,13 @@ def of_scores(name, reference, mistakes):
     cases = {
         "values": [Case((t([[2.0, 1.0]]),)), Case((SQUARE.args[0],)), Case((RANDOM.args[0],))],
         "dim": [Case((SQUARE.args[0],), {"dim": 0}), Case((drawn(2, 3, 4, seed=1),), {"dim": 1})],
-        "temperature": [Case((t([[2.0, 1.0]]),), {"temperature": 2.0}), Case((SQUARE.args[0],), {"temperature": 0.5})],
+        "temperature": [
+            Case((t([[2.0, 1.0]]),), {"temperature": 2.0}),
+            *(Case((SQUARE.args[0],), {"temperature": temperature}) for temperature in (0.5, 0.01, 100.0)),
+        ],
         "other shapes": [Case((drawn(2, 3, 4, seed=8),))],
-        "edge cases": [Case((t([[3.0], [1.0]]),)), Case((t([[0.0, -math.inf]]),))],
+        "edge cases": [Case((t([[3.0], [1.0]]),))],
+        "masked scores": [Case((t([[0.0, -math.inf]]),))],
         "extreme scores": [
             Case((t([[1000.0, 1000.0]]),)),
             Case((t([[1000.0, 0.0], [-1000.0, -999.0]]),)),
@@ -157,6 +162,7 @@ SPECS = [
             "ignore_index": [
                 with_options(Case((*LINEAR.args[:2], classes(1, -1, 0))), ignore_index=-1),
                 with_options(Case((*LINEAR.args[:2], classes(-1, -1, -1))), ignore_index=-1),
+                with_options(LINEAR, ignore_index=1),
             ],
             "label_smoothing": [with_options(LINEAR, label_smoothing=0.1)],
             "class probabilities": [Case((*LINEAR.args[:2], *SOFT[0].args[1:]))],
@@ -183,8 +189,11 @@ SPECS = [
             "multiclass_hinge_loss",
             hinge.multiclass_hinge_loss,
             {"values": answers.MULTICLASS_HINGE, "reduction": base.REDUCTION, "margin": base.MARGIN},
-            extreme=[Case((t([[1e4, -1e4], [0.0, 1e4]]), classes(1, 1)))],
-            margin=[with_options(SQUARE, margin=0.5)],
+            extreme=[
+                Case((t([[1e4, -1e4], [0.0, 1e4]]), classes(1, 1))),
+                Case((t([[-2e4, -3e4]]), classes([0]))),  # a number in the place of minus infinity is not small enough
+            ],
+            margin=[with_options(SQUARE, margin=margin) for margin in (0.5, 0.0)],
         ),
         logarithm=False,
     ),

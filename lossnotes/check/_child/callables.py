@@ -79,6 +79,21 @@ def is_stub(fn):
     return True
 
 
+def uses(fn, names):
+    """Which of the `names` a function calls, itself or through other functions of its module."""
+    waiting, seen, found = [code_of(fn)], set(), set()
+    while waiting:
+        fn = waiting.pop()
+        codes = [getattr(fn, "__code__", None)]
+        for code in codes:
+            if inspect.iscode(code) and code not in seen:
+                seen.add(code)
+                codes += code.co_consts
+                found |= set(code.co_names) & set(names)
+                waiting += [f for f in map(fn.__globals__.get, code.co_names) if inspect.isfunction(f)]
+    return sorted(found)
+
+
 def pretended(fn, args):
     """What becomes of the device: ``"kept"``, ``"mixed"``, ``"lost"``, or None where that takes a real one.
 

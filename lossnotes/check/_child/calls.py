@@ -1,10 +1,9 @@
 """What is asked of the kernel, and refused: other programs, other namespaces and file systems, sockets, other processes' memory.
 
-A filter of system calls, which the kernel keeps for a process and all that comes of it. Together with no rights (see `powerless`)
-it means: a room that was locked stays locked.
+A filter of system calls, which the kernel keeps for a process and all that comes of it, as `limits` puts it in force. Together with no
+rights it means: a room that was locked stays locked.
 """
 
-import ctypes
 import platform
 import struct
 import sys
@@ -32,7 +31,6 @@ _NEW_NAMESPACES = 0x7E020000  # of clone: for mounts, control groups, names, mes
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _GIVE = 0x20, 0x15, 0x35, 0x45, 0x06  # the words of the kernel's filters
 _ALLOW, _REFUSE, _MISSING = 0x7FFF0000, 0x00050000 | 1, 0x00050000 | 38  # 1: not permitted, 38: there is no such call
 _OTHER_ABI = 0x40000000  # on x86 the calls of its other interface begin here
-_DROP_BOUND, _SECCOMP, _NO_NEW_PRIVS, _AMBIENT = 24, 22, 38, 47
 
 
 def refused():
@@ -55,35 +53,3 @@ def program():
     steps += [(_EQUAL, 0, 3, own["clone"]), (_LOAD, 0, 0, 16), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), (_GIVE, 0, 0, _REFUSE)]
     steps += [(_GIVE, 0, 0, _ALLOW)]
     return b"".join(struct.pack("HBBI", *step) for step in steps)
-
-
-def filtered():
-    """Put the filter in force for this process, for good, and say whether it is."""
-    if not refused():
-        return False
-    code = program()
-    buffer = ctypes.create_string_buffer(code)
-    about = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer)))
-    libc = ctypes.CDLL(None)
-    libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-    return libc.prctl(_SECCOMP, 2, about, 0, 0) == 0
-
-
-def bounded():
-    """Nothing that this process becomes has any of root's rights. It takes a right to give them up: before the user changes."""
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None)
-    for right in range(64):
-        if libc.prctl(_DROP_BOUND, right, 0, 0, 0):
-            break  # there are no more
-
-
-def powerless():
-    """Give up those rights that are left: in a namespace of its own a process has all of them."""
-    if sys.platform != "linux":
-        return
-    libc = ctypes.CDLL(None)
-    libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
-    libc.prctl(_AMBIENT, 4, 0, 0, 0)
-    libc.capset(struct.pack("Ii", 0x20080522, 0), bytes(24))

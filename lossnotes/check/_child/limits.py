@@ -10,6 +10,7 @@ import ctypes
 import importlib
 import os
 import signal
+import struct
 import sys
 
 from . import calls
@@ -18,6 +19,7 @@ from .room import HOME, Room
 NOBODY, STRANGERS = 65534, 2_000_000_000  # the first user of those that nobody is
 _NEW_PID, _NEW_NET, _NEW_IPC, _NEW_USER, _NEW_MOUNTS = 0x20000000, 0x40000000, 0x08000000, 0x10000000, 0x00020000
 _PDEATHSIG, _DUMPABLE, _SUBREAPER = 1, 4, 36
+_DROP_BOUND, _SECCOMP, _NO_NEW_PRIVS, _AMBIENT = 24, 22, 38, 47
 
 
 def prctl(option, value):
@@ -64,15 +66,15 @@ def confine(request, keep):
     for which, value in limits:
         _limit(which, value)
     if not walled:
-        calls.bounded()
+        bounded()
         _become(user, folder)
-    calls.powerless()
+    powerless()
     os.chdir(folder)
     os.environ.update(HOME=folder, TMPDIR=folder, PATH="/usr/bin:/bin", LANG="C.UTF-8", MPLBACKEND="Agg", OMP_NUM_THREADS="1")
     sys.path.insert(0, folder)
     importlib.invalidate_caches()
     hide()
-    return {"alone": walled or own, "filtered": calls.filtered()}
+    return {"alone": walled or own, "filtered": filtered()}
 
 
 def _user():
@@ -177,6 +179,38 @@ def _threads(user):
             except OSError:  # it has ended meanwhile
                 pass
     return count
+
+
+def filtered():
+    """Put the filter in force for this process, for good, and say whether it is."""
+    if not calls.refused():
+        return False
+    code = calls.program()
+    buffer = ctypes.create_string_buffer(code)
+    about = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer)))
+    libc = ctypes.CDLL(None)
+    libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
+    return libc.prctl(_SECCOMP, 2, about, 0, 0) == 0
+
+
+def bounded():
+    """Nothing that this process becomes has any of root's rights. It takes a right to give them up: before the user changes."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    for right in range(64):
+        if libc.prctl(_DROP_BOUND, right, 0, 0, 0):
+            break  # there are no more
+
+
+def powerless():
+    """Give up those rights that are left: in a namespace of its own a process has all of them."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None)
+    libc.prctl(_NO_NEW_PRIVS, 1, 0, 0, 0)
+    libc.prctl(_AMBIENT, 4, 0, 0, 0)
+    libc.capset(struct.pack("Ii", 0x20080522, 0), bytes(24))
 
 
 def end(pid):

@@ -106,9 +106,17 @@ def _passed(source):
 def statements(source):
     """Pairs (statement, error): top-level statements as syntax trees, in order, and sentences for those that do not parse."""
     try:
-        return [(node, "") for node in ast.parse(source).body]
+        found = [(node, "") for node in ast.parse(source).body]
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return _each(source.split("\n"))
+        found = _each(source.split("\n"))
+    return [(part, wrong) for node, wrong in found for part in _imports(node)]
+
+
+def _imports(node):
+    """Each package of ``import a, b`` by itself: one that is missing here loses itself alone."""
+    if not isinstance(node, ast.Import):
+        return [node]
+    return [ast.copy_location(ast.Import([name]), node) for name in node.names]
 
 
 # What goes on with the statement above although it stands at the left edge.

@@ -16,7 +16,7 @@ import types
 import torch
 
 from . import guard, stand_in
-from .callables import code_of, is_stub, pretended, signature
+from .callables import code_of, is_stub, pretended, signature, uses
 from .data import packed_result, unpack
 from .plain import FREE, OnlyPlain
 from .reading import pieces, statements
@@ -32,6 +32,7 @@ class Session:
 
     def __init__(self, tell=lambda message: None):
         self.tell, self.functions, self.origins, self.files, self.calls = tell, {}, {}, {}, 0
+        self.rivals, self.modules = {}, []  # functions of other files by the names of those that are graded
         self.errors, self.notes, self.last = [], [], None
         self.fence, self.home = None, os.getcwd()
 
@@ -57,12 +58,27 @@ class Session:
         for name, found in readable:
             number = self._run(name, found, names, skip, number)
         missing = [name for name in names if name not in self.functions]
-        functions = {name: {"signature": signature(fn), "stub": is_stub(fn)} for name, fn in self.functions.items()}
+        functions = {name: self._about(name, fn, names) for name, fn in self.functions.items()}
+        self._give(request["given"])
         return {"functions": functions, "errors": self.errors[:MOST], "notes": [*self.notes, *self._near(missing)][:MOST]}
+
+    def _about(self, name, fn, names):
+        rivals = [{"signature": signature(rival), "file": file} for rival, file in self.rivals.get(name, ())]
+        about = {"signature": signature(fn), "stub": is_stub(fn), "file": self.origins[name], "rivals": rivals}
+        return about | {"uses": uses(fn, set(names) - {name})}
+
+    def _give(self, given):
+        """Put functions of the grader's in the place of the student's: right ones, to judge what is built on them."""
+        for name, source in given.items():
+            right = {"torch": torch}
+            exec(compile(source, "given", "exec"), right)
+            for module in self.modules:
+                module.__dict__[name] = right[name]
 
     def _run(self, name, found, names, skip, number):
         module = _module(name)
-        flags = 0
+        self.modules.append(module)
+        flags, written = 0, {}
         for title, source in found:
             file = f"{name}, {title}" if title else name
             where = f"{file}: " if title else f"{name}: "
@@ -79,7 +95,10 @@ class Session:
                 try:
                     flags = _execute(node, file, module.__dict__, flags)
                 except BaseException as error:
-                    self.errors.append(clean(where + described(error, file), 300))
+                    missing = ". This package is not installed where it is graded" * isinstance(error, ModuleNotFoundError)
+                    self.errors.append(clean(where + described(error, file) + missing, 300))
+                self._watch(module, names, written)
+        self._restore(module, names, written, name)
         for key in names:
             value = module.__dict__.get(key)
             if value is None:
@@ -98,8 +117,26 @@ class Session:
         self.callables = [k for k, v in module.__dict__.items() if callable(v) and not k.startswith("_") and self._own(v)]
         return number
 
+    def _watch(self, module, names, written):
+        """Keep the last function under each name: a later cell may use the name for something else."""
+        for key in names:
+            value = module.__dict__.get(key)
+            if value is not written.get(key) and callable(value) and not isinstance(value, type) and self._own(value):
+                written[key] = value
+
+    def _restore(self, module, names, written, name):
+        for key in names:
+            value, last = module.__dict__.get(key), written.get(key)
+            if last is not None and value is not last:
+                own = callable(value) and not isinstance(value, type)
+                now = "deleted" if value is None else "another function" if own else f"a {clean(type(value).__name__, 60)}"
+                self.notes.append(
+                    f"{key} is {now} at the end of {name}; the function of that name that stood there before is graded"
+                )
+                module.__dict__[key] = last
+
     def _keep(self, key, value, name):
-        """The last of several counts, which is the latest version; but a stub does not take the place of what is written."""
+        """The last of several, but a stub does not take the place of what is written. Of another file's, the grader decides."""
         code = getattr(getattr(code_of(value), "__code__", None), "co_filename", name).partition(", code cell ")[0]
         origin = os.path.basename(code) if os.path.dirname(code) == self.home else code
         before = self.functions.get(key)
@@ -107,7 +144,7 @@ class Session:
             if is_stub(value):
                 return
             if origin != self.origins[key]:
-                self.notes.append(f"{key} is in {self.origins[key]} and in {origin}; that of {origin} is graded")
+                self.rivals.setdefault(key, []).append((before, self.origins[key]))
         self.functions[key], self.origins[key] = value, origin
 
     def _own(self, fn):
@@ -150,14 +187,19 @@ class Session:
         self.last = None
         try:
             with self._rule(request["name"]):
-                value = self.functions[request["name"]](*args, **options)
+                value = self._function(request)(*args, **options)
         except BaseException as error:
-            return {"error": described(error, self._file(request["name"])) or "an error", "kind": clean(type(error).__name__, 60)}
+            return {"error": described(error, self._file(request)) or "an error", "kind": clean(type(error).__name__, 60)}
         changed = [i for i, x in enumerate(before) if isinstance(x, torch.Tensor) and not _same(x, args[i])]
         slope = bool(request["grad"]) and isinstance(value, torch.Tensor) and value.requires_grad
         if slope:
             self.last = value, [args[i] for i in request["grad"]]
         return {"value": packed_result(value), "changed": changed, "slope": slope}
+
+    def _function(self, request):
+        """The one that is asked for: that of another file where there is a number of a rival."""
+        number = request.get("rival")
+        return self.functions[request["name"]] if number is None else self.rivals[request["name"]][number][0]
 
     def _rule(self, name):
         """What a call may use: plain operations, unless nothing ready-made would do the exercise."""
@@ -172,10 +214,10 @@ class Session:
         return {"slopes": [None if slope is None else packed_result(slope) for slope in slopes]}
 
     def _device(self, request):
-        return {"device": pretended(self.functions[request["name"]], [unpack(x) for x in request["args"]])}
+        return {"device": pretended(self._function(request), [unpack(x) for x in request["args"]])}
 
-    def _file(self, name):
-        return getattr(getattr(code_of(self.functions[name]), "__code__", None), "co_filename", None)
+    def _file(self, request):
+        return getattr(getattr(code_of(self._function(request)), "__code__", None), "co_filename", None)
 
 
 def _defined(readable):

@@ -15,7 +15,7 @@ LARGEST = 20 * 2**20  # bytes of a file
 class Submission:
     """What one student handed in: pairs of a name and bytes, sentences about what cannot be read, and what else is to be known.
 
-    `id` is the number that Moodle or Canvas has for the student, where the name of a file says it.
+    `times` says of a name when that file came, where the system that has packed it says so. `id` is the number that Moodle or Canvas has for the student, where the name of a file says it.
     """
 
     student: str
@@ -23,13 +23,14 @@ class Submission:
     errors: list = dataclasses.field(default_factory=list)
     notes: list = dataclasses.field(default_factory=list)
     id: str = ""
+    times: dict = dataclasses.field(default_factory=dict)
 
     def digest(self, *more):
         """Changes when the files do, or anything else that the result hangs on."""
         text = hashlib.sha256(repr(more).encode())
         for name, raw in self.files:
             text.update(repr((name, hashlib.sha256(raw).hexdigest())).encode())
-        text.update(repr(self.errors + self.notes).encode())
+        text.update(repr((self.errors, self.notes, sorted(self.times.items()))).encode())
         return text.hexdigest()[:24]
 
 
@@ -69,20 +70,30 @@ def _submission(group):
     made, others = Submission(_readable(group[0][0].student), [], id=group[0][0].id), []
     for owner, entry in group:
         if _is_folder(entry):
-            inside = [path for path in entry.rglob("*") if path.suffix.lower() in SUFFIXES and not _hidden(path, entry)]
+            inside = [path for path in entry.rglob("*") if not _hidden(path, entry) and not _is_folder(path)]
             files = [(path.relative_to(entry).as_posix(), path) for path in inside]
         else:
             files = [(owner.file or entry.name, entry)]
         for name, path in sorted(files, key=lambda each: (os.path.dirname(each[0]), names.order(os.path.basename(each[0])))):
             if path.suffix.lower() in SUFFIXES:
                 _read(made, _readable(name), path)
+                if owner.when:
+                    made.times[_readable(name)] = owner.when
             else:
                 others.append(_readable(name))
+    said = f"{_some(others)} {'is' if len(others) == 1 else 'are'} left out: neither .py nor .ipynb" if others else ""
     if not made.files and not made.errors:
-        made.errors.append(f"{others[0]} is neither .py nor .ipynb" if others else "the folder has no .py and no .ipynb file")
+        made.errors.append(f"there is no .py and no .ipynb file{'; ' * bool(said)}{said}")
+    elif said:
+        made.notes.append(said)
     if any(owner.late for owner, _ in group):
         made.notes.append("handed in late")
     return made
+
+
+def _some(names, most=5):
+    """The names, or the first of many."""
+    return ", ".join(names[:most]) + f" and {len(names) - most} more" * (len(names) > most)
 
 
 def _read(made, name, path):

@@ -7,7 +7,7 @@ from lossnotes.check._report import Report
 
 
 def write_csv(path, results, sheet):
-    """A row for each student: points of each exercise, total, mistakes, what went wrong, and what else is to be known.
+    """A row for each student: points of each exercise, total, what cost points, mistakes, what went wrong, and what else is to be known.
 
     Where the names of the files have the students' numbers, as those of Moodle and Canvas do, they are a column, too.
     """
@@ -15,13 +15,29 @@ def write_csv(path, results, sheet):
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         numbered = any(result.get("id") for result in results)
-        writer.writerow(["student", *["id"] * numbered, *names, "points", "possible", "passed", "mistakes", "errors", "notes"])
+        writer.writerow(
+            ["student", *["id"] * numbered, *names, "points", "possible", "passed", "lost", "mistakes", "errors", "notes"]
+        )
         for result in results:
             points = [result["exercises"].get(name, 0 if sheet else "") for name in names]
             mistakes = [f"{report['name']}: {mistake}" for report in result["reports"] for mistake in report["mistakes"]]
             row = [*points, result["points"], result["possible"], "yes" if result["passed"] else "no"]
             who = [_cell(result["student"]), *[_cell(result.get("id", ""))] * numbered]
-            writer.writerow([*who, *row, *(_cell("; ".join(texts)) for texts in (mistakes, troubles(result), result["notes"]))])
+            texts = lost(result), mistakes, troubles(result), result["notes"]
+            writer.writerow([*who, *row, *(_cell("; ".join(each)) for each in texts)])
+
+
+def lost(result):
+    """What cost points: the checks that failed, of each exercise. Where the values are wrong, that says it all."""
+    said = []
+    for report in result["reports"]:
+        failed = [line for line in report["lines"] if line["passed"] is False and line["role"] != "told"]
+        if report["lines"][0]["check"] in ("written", "handed in"):
+            continue
+        values = [line["check"] for line in failed if line["role"] == "value"]
+        checks = ["values"] if "values" in values else values or [line["check"] for line in failed]
+        said += [f"{report['name']}: {', '.join(checks)}"] if checks else []
+    return said
 
 
 def troubles(result):

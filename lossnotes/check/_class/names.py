@@ -34,6 +34,14 @@ def owner(name):
     return None
 
 
+def follows(before, after, times):
+    """Whether the second file is known to be the later version: by when it came, or by its number where the rest is the same."""
+    if times.get(before) and times.get(after):
+        return times[before] < times[after]
+    (base, number, _), (other, later, _) = (order(os.path.basename(name)) for name in (before, after))
+    return base == other and number < later
+
+
 def order(name):
     """A key that puts later versions of a file behind earlier ones: ``homework (1)`` behind ``homework``, 10 behind 9."""
     stem, suffix = os.path.splitext(name)

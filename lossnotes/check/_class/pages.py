@@ -60,11 +60,11 @@ def _class(results, sheet, names):
     rows = []
     for result in sorted(results, key=lambda result: result["student"].lower()):
         link = f'<a href="{html.escape(names[result["student"]])}">{html.escape(result["student"])}</a>'
-        said = html.escape("; ".join(gradebook.troubles(result))[:200])
+        said = html.escape("; ".join([*gradebook.troubles(result), *(f"lost {each}" for each in gradebook.lost(result))])[:200])
         rows.append(
             f'<tr><td>{link}</td><td class="n">{result["points"]:g}</td><td class="n">{result["possible"]:g}</td><td>{said}</td></tr>'
         )
-    head = '<tr><th>student</th><th class="n">points</th><th class="n">of</th><th>what went wrong</th></tr>'
+    head = '<tr><th>student</th><th class="n">points</th><th class="n">of</th><th>what cost points</th></tr>'
     return "".join(parts) + f"<table>{head}{''.join(rows)}</table>"
 
 

@@ -50,7 +50,7 @@ def unwritten(path, error):
 
 def run(submissions, sheet, launcher, store, *, seed, allowed, seconds, jobs):
     """Results, in the order in which they come. `launcher` makes one for a worker."""
-    about = (sheet.digest or repr(sheet) if sheet else "", sorted(allowed), seconds)
+    about = (sheet.digest or repr(sheet) if sheet else "", sorted(allowed), seconds, seed)
     waiting = []
     for submission in submissions:
         digest = submission.digest(*about)
@@ -67,7 +67,8 @@ def run(submissions, sheet, launcher, store, *, seed, allowed, seconds, jobs):
             made.append(own.launcher)
         about = {"student": submission.student, "id": submission.id, "digest": digest}
         try:
-            result = grade(submission.files, sheet, own.launcher, seed=seed, allowed=allowed, seconds=seconds)
+            how = {"seed": seed, "allowed": allowed, "seconds": seconds, "times": submission.times}
+            result = grade(submission.files, sheet, own.launcher, **how)
         except Exception as error:  # no fault of the submission: the others go on, and the run says so at its end
             return about | _failed(error)
         result["errors"] = submission.errors + result["errors"]

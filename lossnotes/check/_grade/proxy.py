@@ -29,15 +29,16 @@ class Clock:
 class Remote(Student):
     """What `ln.check` takes in the place of a function."""
 
-    def __init__(self, spec, signature, connection, clock):
+    def __init__(self, spec, signature, connection, clock, rival=None):
+        """`rival` is the number of another file's function of the same name."""
         super().__init__(spec, signature)
-        self.connection, self.clock, self.over, self.limit = connection, clock, "", FIRST
+        self.connection, self.clock, self.over, self.limit, self.rival = connection, clock, "", FIRST, rival
 
     def _ask(self, request):
         """The answer, or None: then `over` says why there will be no other."""
         if not self.over:
             try:
-                return self.connection.ask(request | {"name": self.spec.name}, self.clock.limit(self.limit))
+                return self.connection.ask(request | {"name": self.spec.name, "rival": self.rival}, self.clock.limit(self.limit))
             except Ended as error:
                 self.over = str(error)
             finally:

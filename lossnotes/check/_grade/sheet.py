@@ -6,8 +6,9 @@ import hashlib
 import tomllib
 from pathlib import Path
 
+from lossnotes.check import checks
 from lossnotes.check._cases import specs
-from lossnotes.check._cases.base import TOLD
+from lossnotes.check._judge import Rules
 
 SHIPPED = Path(__file__).parents[1] / "sheets"
 
@@ -24,6 +25,10 @@ class Exercise:
     options: tuple[str, ...] = ()
     counts: tuple[str, ...] = ()
     ignores: tuple[str, ...] = ()
+
+    def rules(self, seed=None):
+        """What it asks, for the judge."""
+        return Rules(frozenset(self.options), frozenset(self.counts), frozenset(self.ignores), seed, sheet=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,9 +78,9 @@ def _sheet(path, data, digest):
     for name, about in exercises.items():
         _known(path, {name: 0}, specs(), "the checker")
         _known(path, about, [f.name for f in dataclasses.fields(Exercise)], f"exercise.{name}")
-        spec = specs()[name]
-        checks = sorted(TOLD | set(spec.cases) | {"gradient", "extreme gradients", "inputs unchanged", "deterministic"})
-        for key, known in (("options", sorted(spec.options)), ("counts", checks), ("ignores", checks)):
+        found = checks(name)
+        every = sorted([*found["options"], *found["counted"], *found["told"]])
+        for key, known in (("options", found["options"]), ("counts", every), ("ignores", every)):
             _known(path, dict.fromkeys(_texts(path, name, about.get(key, []))), known, f"{key} of {name}")
         points = about.get("points", 1.0)
         if isinstance(points, bool) or not isinstance(points, int | float) or not 0 <= points < 1e6:

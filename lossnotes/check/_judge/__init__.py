@@ -11,12 +11,17 @@ from lossnotes.check._judge.values import not_taken, values
 @dataclasses.dataclass(frozen=True)
 class Rules:
     """What a sheet asks: options that must be taken, checks that count though they are else only told, checks that do not,
-    and a seed for inputs of its own."""
+    a seed for inputs of its own, and whether there is a sheet: without one, every option that a function takes counts."""
 
     required: frozenset = frozenset()
     asked: frozenset = frozenset()
     ignored: frozenset = frozenset()
     seed: int | None = None
+    sheet: bool = False
+
+    def leaves_out(self, spec, name):
+        """Whether a check is about an option that nobody asked for: it is told, and costs nothing."""
+        return self.sheet and name in spec.options and name not in self.required | self.asked
 
 
 def lines(student, rules=Rules()):

@@ -95,8 +95,8 @@ def _combined(spec):
     right = {"reduction": "none"} if spec.reduced else {}
     inner = [((), functools.partial(spec.reference, **right))]
     inner += [((m,), m.fn) for m in spec.mistakes.get("values", ())]
-    outer = [((), lambda loss, input: loss.mean())] + [((m,), m.fn) for m in base.REDUCTIONS]
-    outer = outer if spec.reduced else [((), lambda loss, input: loss)]
+    outer = [((), (lambda loss, input: loss.mean()) if spec.reduced else lambda loss, input: loss)]
+    outer += [((m,), m.fn) for m in (base.REDUCTIONS if spec.reduced else base.OVER_ROWS if spec.simplex == (-1,) else ())]
     sign = [((), lambda x: x), ((base.SIGN,), base.SIGN.fn)]
     unit = [((), lambda x: x)] + [((m,), m.fn) for m in base.BASES] * spec.logarithm
 

@@ -4,7 +4,7 @@ import torch
 
 from lossnotes.check._judge.numbers import as_tensor, one_for_each, right, rounded, slopes_agree
 from lossnotes.check._judge.outcome import Outcome
-from lossnotes.check._judge.values import ask, values_drawn
+from lossnotes.check._judge.values import FRESH, ask, values_drawn
 from lossnotes.check._judge.words import apart, number, shown
 from lossnotes.check._mistakes.answers import CANCEL, CANCEL_HINT
 from lossnotes.check._report import Line
@@ -15,18 +15,19 @@ CUT_OFF = "part of the graph cut off"
 
 def gradient(student, rules, values_are_right):
     spec = student.spec
-    for case in [*spec.cases["values"], *values_drawn(student, rules)]:
+    drawn = values_drawn(student, rules)
+    for fresh, case in [("", case) for case in spec.cases["values"]] + [(f"{FRESH}: ", case) for case in drawn]:
         slopes, got = _slopes(student, case)
         if slopes is None:
             if not got and case.args[0].ndim == 1 and values_are_right:
                 continue  # it does not take a single row, which has been said
             hint = GRAPH if got or "numpy" in got.error.lower() else ""
-            return _line(f"{shown(spec, case)} {got.error or 'gave a result without a gradient'}", hint)
+            return _line(f"{fresh}{shown(spec, case)} {got.error or 'gave a result without a gradient'}", hint)
         expected, single = _expected(spec, case, got)
         rtol, atol = (1e-3, 1e-5) if single else (1e-5, 1e-8)
         if slopes_agree(spec, slopes, expected, rtol, atol):
             continue
-        said = f"{shown(spec, case)} has gradient {apart(_flat(slopes), _flat(expected))}"
+        said = f"{fresh}{shown(spec, case)} has gradient {apart(_flat(slopes), _flat(expected))}"
         if not all(slope.isfinite().all() for slope in slopes):
             return _line(said, "Which power, quotient, root or logarithm has an infinite slope there?")
         own = None if single else _finite_differences(student, case)

@@ -64,4 +64,5 @@ class AtHome(OnlyPlain):
         name = getattr(frame.f_locals.get("function"), "__name__", name)  # what a decorator of this package has wrapped
         if not name.startswith(("_", "<")) and name not in self.more:
             module = frame.f_globals.get("__name__", "")
-            self.refuse(bought(f"{module if module in PARTS else 'lossnotes'}.{name}"))
+            home = next((part for part in PARTS if f"{module}.".startswith(f"{part}.")), "lossnotes")
+            self.refuse(bought(f"{home}.{name}"))

@@ -13,6 +13,8 @@ from lossnotes.check._judge.outcome import cast
 from lossnotes.check._judge.words import came, shown
 from lossnotes.check._report import Line
 
+FRESH = "right for the inputs of the report and wrong for others"
+
 
 def ask(student, case, grad=()):
     """The call; once more with float32 where float64 is refused, since no exercise names a dtype."""
@@ -30,7 +32,7 @@ def _about_dtype(got):
 def values(student, name, cases, rules):
     """The line of one check, and whether there is no sense in going on."""
     spec = student.spec
-    role = "told" if name in TOLD - rules.asked else "value"
+    role = "told" if name in TOLD - rules.asked or rules.leaves_out(spec, name) else "value"
     results, failed, put_off = [], None, None
     for case in cases:
         got = ask(student, case)
@@ -60,7 +62,7 @@ def values(student, name, cases, rules):
     mistakes, hints = diagnosis(spec, name, results)
     said = f"{shown(spec, case)} {came(got, expected)}"
     if name == "mismatched shapes" and not got:
-        said = f"{shown(spec, case)} raised {got.error}; expected a ValueError that names both shapes"
+        said = f"{shown(spec, case)} raised {got.error}; expected a ValueError that names both shapes, {tuple(case.args[0].shape)} and {tuple(case.args[1].shape)}"
     line = Line(name, False, said, " ".join(dict.fromkeys(hints or advice(got, expected))), tuple(dict.fromkeys(mistakes)), role)
     if name == "values" and not got:
         student.said = got.error
@@ -85,9 +87,14 @@ def _agrees(spec, name, case, got, expected):
 
 
 def _names_shapes(text, args):
-    """Whether both shapes stand there, as Python writes them: (3, 1), [3, 1] or 3 x 1."""
-    groups = [tuple(map(int, re.findall(r"\d+", group))) for group in re.findall(r"[(\[]([\d, x×]*)[)\]]", text)]
-    return all(tuple(x.shape) in groups for x in args)
+    """Whether both shapes stand there, in any spelling: (3, 1), [3, 1], 3 x 1, 3 by 1 or 3, 1, and (3,) or a plain 3."""
+    text = re.sub(r" in line \d+(, .*)?$", "", text)  # where it was raised, which the student has not written
+    rows = re.findall(r"\d+(?:\s*(?:[x×*]|by)\s*\d+)+", text)
+    for row in rows:  # or the 3 of 3 x 1 would be a shape of its own
+        text = text.replace(row, ";", 1)
+    rows += re.findall(r"\d+(?:\s*,\s*\d+)*", text)
+    named = {tuple(map(int, re.findall(r"\d+", row))) for row in rows}
+    return all(tuple(x.shape) in named for x in args)
 
 
 def _anew(student, name, cases, rules, role):
@@ -96,7 +103,7 @@ def _anew(student, name, cases, rules, role):
         for case in redrawn(student.spec, name, cases, rules.seed):
             got, expected = ask(student, case), student.spec.reference(*case.args, **case.options)
             if not right(student.spec, case, got, expected):
-                said = f"right for the inputs of the report and wrong for others: {shown(student.spec, case)} {came(got, expected)}"
+                said = f"{FRESH}: {shown(student.spec, case)} {came(got, expected)}"
                 return Line(name, False, said, "Is it a formula, or a list of answers?", role=role), not got.ended
     return Line(name, True, role=role), False
 

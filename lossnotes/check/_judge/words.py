@@ -58,5 +58,6 @@ def _rounded(x, digits):
     if isinstance(x, list):
         return [_rounded(y, digits) for y in x]
     if isinstance(x, float) and math.isfinite(x):
-        return float(f"{x:.{digits}g}")
+        short = float(f"{x:.{digits}g}")
+        return float(f"{x:.10g}") if short in (0, 1) else short  # what is almost certain is not certain
     return x

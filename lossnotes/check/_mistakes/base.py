@@ -45,6 +45,29 @@ REDUCTIONS = [
         lambda loss, input: loss.sum() / (loss.numel() - 1) if loss.numel() > 1 else None,
     ),
 ]
+# The same for what gives one number for each distribution.
+OVER_ROWS = [
+    Mistake(
+        "sum over everything",
+        "There are several distributions. How many numbers should come out?",
+        lambda values, input: values.sum(),
+    ),
+    Mistake(
+        "mean over the batch",
+        "There are several distributions. How many numbers should come out?",
+        lambda values, input: values.mean(),
+    ),
+    Mistake(  # as "batchmean" does, also to a single one
+        "mean over the batch",
+        "There are several distributions. How many numbers should come out?",
+        lambda values, input: values.sum() / len(input),
+    ),
+    Mistake(
+        "mean over everything",
+        "An expectation weights each outcome by its probability. What do you divide by, and how many numbers should come out?",
+        lambda values, input: values.sum() / input.numel(),
+    ),
+]
 SIGN = Mistake("missing minus", "Every value has the wrong sign. Where does a minus belong?", lambda x: -x)
 BASES = [
     Mistake(

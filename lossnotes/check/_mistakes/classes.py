@@ -77,11 +77,8 @@ def _mean_over_all(input, target, ignore_index, reference):
     return loss.mean()
 
 
-def _ignored_as_class(index):
-    def fn(input, target, ignore_index, reference):
-        return reference(input, torch.where(target == ignore_index, index % input.shape[1], target))
-
-    return fn
+def _ignored_as_class_0(input, target, ignore_index, reference):
+    return reference(input, torch.where(target == ignore_index, 0, target))
 
 
 IGNORE = [
@@ -90,11 +87,15 @@ IGNORE = [
         "An ignored target adds nothing to the sum, but still counts in the divisor.",
         _mean_over_all,
     ),
-    Mistake("ignored target taken for a class", "Index -1 is the last class in Python.", _ignored_as_class(-1)),
+    Mistake(
+        "ignored target taken for a class",
+        "Index -1 is the last class in Python.",
+        lambda input, target, ignore_index, reference: reference(input, target % input.shape[1]),
+    ),
     Mistake(
         "ignored target taken for a class",
         "What class do you put in the place of an ignored target?",
-        _ignored_as_class(0),
+        _ignored_as_class_0,
     ),
 ]
 

@@ -31,11 +31,6 @@ ENTROPY = [
         "That is the sum of all contents. An expectation weights each by its probability.",
         lambda p: -p.log().sum(-1),
     ),
-    Mistake(
-        "sum over everything",
-        "There are several distributions. How many numbers should come out?",
-        lambda p: -(p * p.log()).sum(),
-    ),
     Mistake("perplexity", "That is the exponential of what was asked for.", lambda p: (-(p * p.log()).sum(-1)).exp()),
     Mistake("Gini impurity", "That is another measure of surprise, one without a logarithm.", lambda p: 1 - (p * p).sum(-1)),
     Mistake(
@@ -71,7 +66,6 @@ CROSS_ENTROPY_BETWEEN = [
         lambda p, q: (p * (p / q).log()).sum(-1),
     ),
     Mistake("mean over outcomes", ENTROPY[0].hint, lambda p, q: -(p * q.log()).mean(-1)),
-    Mistake("sum over everything", ENTROPY[2].hint, lambda p, q: -(p * q.log()).sum()),
 ]
 CROSS_ENTROPY_BETWEEN_EDGE = [
     Mistake(ZERO, ZERO_HINT, lambda p, q: -(p * q.log()).sum(-1)),
@@ -87,12 +81,14 @@ def _kl_div(passed, reduce):
 
 
 def _kl_divs():
-    """Of `torch.nn.functional.kl_div`: its arguments given as they are or as logarithms, in either order, and its reductions."""
+    """Of `torch.nn.functional.kl_div`: its arguments given as they are, in either order, and its reductions.
+
+    Not as logarithms: then it gives what a formula gives, the right one or the reversed one with a sum or a mean over everything, and
+    nobody can tell from the values that it was called.
+    """
     reductions = [lambda x: x.sum(-1), torch.mean, torch.sum, lambda x: x.sum() / len(x)]
     plain = [lambda p, q: (p, q), lambda p, q: (q, p)]
-    found = [_kl_div(passed, reduce) for passed in plain for reduce in reductions]
-    found += [_kl_div(lambda p, q: (p.log(), q), reduce) for reduce in reductions[1:]]
-    return [*found, _kl_div(lambda p, q: (q.log(), p), torch.mean)]
+    return [_kl_div(passed, reduce) for passed in plain for reduce in reductions]
 
 
 KL = [
@@ -103,12 +99,6 @@ KL = [
     ),
     Mistake("cross-entropy for divergence", "For q = p this is not 0. What is missing?", lambda p, q: -(p * q.log()).sum(-1)),
     Mistake("mean over outcomes", ENTROPY[0].hint, lambda p, q: (p * (p / q).log()).mean(-1)),
-    Mistake("sum over everything", ENTROPY[2].hint, lambda p, q: (p * (p / q).log()).sum()),
-    Mistake(
-        "mean over the batch",
-        "There are several pairs. How many divergences should come out?",
-        lambda p, q: (p * (p / q).log()).sum(-1).mean(),
-    ),
     Mistake("symmetric sum", "Both directions are added. One was asked for.", lambda p, q: ((p - q) * (p / q).log()).sum(-1)),
     Mistake("absolute value of each term", "Single terms may be negative.", lambda p, q: (p * (p / q).log()).abs().sum(-1)),
     *_kl_divs(),

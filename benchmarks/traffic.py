@@ -1,0 +1,182 @@
+"""What a loss and its gradients do to memory where it counts most: bytes read and written, and the peak, on another device.
+
+    python benchmarks/traffic.py     a second: nothing is computed, tensors of the device "meta" have no values
+
+Away from the CPU time is the time that memory takes, so this says much, without such a device, and the same on every machine. It
+does not say how fast a kernel is, nor what it needs inside.
+"""
+
+import functools
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from peers import layer, numbers, power_of_cross_entropy, scores_and_answers, scores_and_classes, step, torchvision_formula
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+import lossnotes as ln
+
+# Operations that make a tensor, which read none; and those that write over one without reading it.
+MAKE = ("empty", "full", "zeros", "ones", "new_", "_like", "scalar_tensor", "arange")
+WRITE = ("copy_", "fill_", "zero_")
+# Operations that touch as much of their first tensor as the third argument, or what they return, has elements.
+TAKE = ("gather", "index_select", "index", "nll_loss_forward", "nll_loss_backward")
+PUT = ("scatter_", "scatter_add_", "index_put_")
+
+
+class Traffic(TorchDispatchMode):
+    """Counts the bytes that operations read and write, and the most that is held beside what was there before."""
+
+    def __init__(self):
+        super().__init__()
+        self.moved, self.peak, self.held, self.by_name = 0, 0, {}, {}
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        before = {x.untyped_storage()._cdata for x in tree_leaves((args, kwargs)) if isinstance(x, torch.Tensor)}
+        found = operation(*args, **kwargs)
+        made = [x for x in tree_leaves(found) if isinstance(x, torch.Tensor)]
+        name = operation.overloadpacket.__name__
+        if not operation.is_view and name not in ("detach", "alias") and not name.startswith(("empty", "new_empty")):
+            moved = self.bytes_of(operation, name, args, kwargs, [x for x in made if x.untyped_storage()._cdata not in before])
+            self.moved += moved
+            self.by_name[name] = self.by_name.get(name, 0) + moved
+        self.held = {key: held for key, held in self.held.items() if not held[0].expired()}
+        for x in made:
+            storage = x.untyped_storage()
+            if storage._cdata not in before:
+                self.held.setdefault(storage._cdata, (StorageWeakRef(storage), storage.nbytes()))
+        self.peak = max(self.peak, sum(nbytes for _, nbytes in self.held.values()))
+        return found
+
+    def bytes_of(self, operation, name, args, kwargs, made):
+        """The same tensor given twice is read once."""
+        arguments = operation._schema.arguments
+        given = [(a, args[i] if i < len(args) else kwargs.get(a.name)) for i, a in enumerate(arguments)]
+        reads, writes = {}, {}
+        for argument, value in given:
+            for x in tree_leaves(value):
+                if isinstance(x, torch.Tensor):
+                    key = (x.untyped_storage()._cdata, x.storage_offset(), tuple(x.shape), x.stride())
+                    is_written = argument.alias_info is not None and argument.alias_info.is_write
+                    if is_written:
+                        writes[key] = touched(x)
+                    if not (is_written and (argument.kwarg_only or name in WRITE)):
+                        reads[key] = touched(x)
+        if any(part in name for part in MAKE):
+            reads.clear()
+        if name in TAKE or name in PUT:
+            tensors = [x for _, x in given if isinstance(x, torch.Tensor)]
+            first, index = tensors[name == "nll_loss_backward"], tensors[1 + (name == "nll_loss_backward")]
+            some = index.numel() * first.element_size()
+            reads = {0: some * (name not in ("nll_loss_backward", "scatter_"))} | {
+                i: touched(x) for i, x in enumerate(tensors) if x is not first
+            }
+            writes = {0: some} if name in PUT else {}
+        return sum(reads.values()) + sum(writes.values()) + sum(map(touched, made))
+
+
+def touched(x):
+    """Bytes of a tensor, of which an expanded dimension has one."""
+    return x.element_size() * functools.reduce(lambda n, d: n * (x.shape[d] if x.stride(d) else 1), range(x.ndim), 1)
+
+
+class Case(NamedTuple):
+    name: str
+    shape: tuple[int, ...]
+    draw: callable
+    ours: callable
+    peer: str
+    theirs: callable
+    bytes: float | None  # what of the peer's bytes may be moved
+    peak: float  # how many times the scores may be held
+
+
+focal = {"alpha": 0.25, "gamma": 2.0}
+
+
+def hinge_formula(x, y):
+    return (1 - y * x).clamp(min=0).mean()
+
+
+def scores_of_layer(x, weight, target):
+    return F.cross_entropy(F.linear(x, weight), target)
+
+
+N = 1 << 26
+CASES = [
+    Case("cross_entropy", (8192, 32000), scores_and_classes, ln.cross_entropy, "F.cross_entropy", F.cross_entropy, 1.34, 1.5),
+    Case(
+        "softmax focal",
+        (8192, 32000),
+        scores_and_classes,
+        ln.softmax_focal_loss,
+        "formula on F.cross_entropy",
+        power_of_cross_entropy,
+        1.34,
+        1.5,
+    ),
+    Case(
+        "BCE",
+        (N,),
+        scores_and_answers,
+        ln.binary_cross_entropy_with_logits,
+        "F.binary_cross_entropy_with_logits",
+        F.binary_cross_entropy_with_logits,
+        2.5,
+        1.5,
+    ),
+    Case("MSE", (N,), numbers, ln.mse_loss, "F.mse_loss", F.mse_loss, 1, 1.5),
+    Case(
+        "sigmoid focal",
+        (N,),
+        scores_and_answers,
+        functools.partial(ln.sigmoid_focal_loss, **focal),
+        "torchvision's formula",
+        functools.partial(torchvision_formula, **focal, reduction="mean"),
+        1,
+        1.5,
+    ),
+    Case("hinge", (N,), numbers, ln.hinge_loss, "clamp(1 - y z)", hinge_formula, 1, 1.5),
+    Case(
+        "linear_cross_entropy",
+        (8192, 512, 32000),
+        layer,
+        ln.linear_cross_entropy,
+        "cross_entropy(F.linear)",
+        scores_of_layer,
+        None,
+        0.5,
+    ),
+]
+
+
+@functools.cache
+def weigh(case, way):
+    """Bytes moved and the peak of a step of a way, both in sizes of the scores."""
+    tensors = case.draw(*case.shape, device="meta")
+    with Traffic() as traffic:
+        kept = step(way, tensors)
+    del kept
+    size = 4 * case.shape[0] * case.shape[-1] ** (len(case.shape) > 1)
+    return traffic.moved / size, traffic.peak / size
+
+
+def measured():
+    """For each case its name, the peer, and bytes and peak of both."""
+    return [(case.name, case.peer, *weigh(case, case.ours), *weigh(case, case.theirs)) for case in CASES]
+
+
+def rows():
+    return [
+        (name, f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}", f"{peak:.2f}", f"{their_peak:.2f}", peer)
+        for name, peer, ours, peak, theirs, their_peak in measured()
+    ]
+
+
+if __name__ == "__main__":
+    import show
+
+    print(show.traffic())

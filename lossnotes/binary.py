@@ -1,0 +1,95 @@
+"""Losses of yes/no answers."""
+
+import functools
+
+from torch import Tensor
+
+from lossnotes import _checks
+from lossnotes._numeric import softplus, times
+from lossnotes._roads import answers, evaluate
+from lossnotes._roads.blocks import ClosedForm
+from lossnotes._tracing import leaf_of_fx
+from lossnotes._types import Reduction
+
+
+@leaf_of_fx
+def binary_cross_entropy_with_logits(
+    input: Tensor,
+    target: Tensor,
+    weight: Tensor | None = None,
+    *,
+    pos_weight: Tensor | None = None,
+    reduction: Reduction = "mean",
+) -> Tensor:
+    r"""Cross-entropy of yes/no answers and the sigmoid of the scores, exact for confident scores on either side.
+
+    .. math:: \ell = w \big( \omega \, y \log (1 + e^{-z}) + (1 - y) \log (1 + e^{z}) \big)
+
+    Parameters
+    ----------
+    input : tensor, any shape
+        Scores (logits): any real numbers, no sigmoid before.
+    target : tensor of floats, shape of `input`
+        Probabilities of yes in [0, 1]; 0 and 1 for hard labels.
+    weight : tensor that broadcasts to `input`, optional
+        Weights of the answers.
+    pos_weight : tensor that broadcasts to `input`, optional
+        The weight :math:`\omega` of yes: above 1 trades precision for recall.
+    reduction : str
+        ``"mean"``, ``"sum"`` or ``"none"``.
+
+    Returns
+    -------
+    tensor, shape () or that of `input`
+        In nats, in the dtype of `input`.
+
+    Raises
+    ------
+    TypeError
+        An argument is not a floating-point tensor.
+    ValueError
+        Shapes or devices do not agree, a target lies outside [0, 1], or `reduction` is unknown.
+
+    Notes
+    -----
+    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+
+    Examples
+    --------
+    >>> import torch, lossnotes as ln
+    >>> ln.binary_cross_entropy_with_logits(torch.tensor([2.0, -1.0]), torch.tensor([1.0, 0.0]))
+    tensor(0.2201)
+
+    References
+    ----------
+    Bishop, C. M., "Pattern Recognition and Machine Learning", 2006, section 4.3.2.
+    Derived in :doc:`/book/losses/softmax`.
+    """
+    fn = "binary_cross_entropy_with_logits"
+    _checks.are_options(fn, reduction=reduction)
+    _checks.is_floating_pair(fn, input, target)
+    weight = _checks.as_factor_of(fn, "weight", weight, input)
+    pos_weight = _checks.as_factor_of(fn, "pos_weight", pos_weight, input)
+    how = {"reduction": reduction, "check": functools.partial(_checks.are_answers, fn, target)}
+    if weight is None and pos_weight is None:
+        compiled = answers.focal_for_a_compiler
+        return evaluate(surprisal_of_answers, input, target, closed_form=OF_ANSWERS, compiled=compiled, **how)
+    return evaluate(weighted_surprisal_of_answers, input, target, weight, pos_weight, closed_form=OF_WEIGHTED, **how)
+
+
+# The formulas. z are scores, y what they should have been.
+
+
+def surprisal_of_answers(z, y):
+    return times(y, softplus(-z)) + times(1 - y, softplus(z))
+
+
+def weighted_surprisal_of_answers(z, y, weight, pos_weight):
+    yes = y if pos_weight is None else pos_weight * y
+    loss = times(yes, softplus(-z)) + times(1 - y, softplus(z))
+    return loss if weight is None else times(weight, loss)
+
+
+# Their closed forms.
+OF_ANSWERS = ClosedForm(answers.focal)
+OF_WEIGHTED = ClosedForm(answers.weighted_surprisal)
