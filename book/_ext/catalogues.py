@@ -27,9 +27,9 @@ def read(language, name):
         return Catalog(locale=language)
     with path.open("rb") as file:
         catalogue = read_po(file, locale=language)
-    for message in catalogue:  # Babel writes the older text of a changed message, and reads it as a comment
-        older = [line.removeprefix("| msgid ") for line in message.user_comments if line.startswith("| msgid ")]
-        message.previous_id = [denormalize(text) for text in older]
+    for message in catalogue:  # Babel writes the older text of a changed message, in lines, and reads it as a comment
+        older = " ".join(line.removeprefix("| ") for line in message.user_comments if line.startswith("|"))
+        message.previous_id = [denormalize(older.removeprefix("msgid "))] if older else []
         message.user_comments = [line for line in message.user_comments if not line.startswith("|")]
     return catalogue
 
