@@ -62,6 +62,7 @@ def test_translations_fit(name):
         ("two words of it", "两个词 ，", "a space beside"),
         ("two words of it", "两个,三个", "not full-width"),
         ("two words of it", "两个(词)", "brackets"),
+        ("two words of it", "(两, 个) 词", "brackets"),
         ("two words of it", '"词"', "quotation marks"),
         ("**Two**: it", "**“二”**它", "markup"),
         ("two words that are left in it", "two words that are left in it", "no word of Chinese"),
@@ -81,6 +82,7 @@ def test_the_check_sees_what_does_not_fit(message, translation, fault):
         ),
         ("Two of the softmax in 1948.", "1948 年的 2 个 softmax。"),
         ("1. The *first* **step**", "1. **第一步**"),
+        ("Fewer eights of shape (N, 64).", "形状为 (N, 64) 的 8 更少。"),
     ],
 )
 def test_the_check_lets_pass_what_fits(message, translation):
@@ -93,6 +95,7 @@ def test_the_check_reads_expressions_and_docstrings():
     assert faults(expression, "'熵 ' + format(H, '.2f') + name", "explorables")
     assert not faults("Scores, as ``x`` of `z`.", "得分，如 `z` 的 ``x``。", "docstrings")
     assert faults("Scores, as ``x`` of `z`.", "得分，如 `z`。", "docstrings")
+    assert not faults('Scores, as ``"x"`` says.', '得分，如 ``"x"`` 所说。', "docstrings")
 
 
 # From a message to its place.
@@ -183,7 +186,8 @@ def test_what_a_figure_says_is_translated_and_its_names_are_not():
 @pytest.fixture
 def small_book(monkeypatch, tmp_path):
     """A book of one page, in catalogues of its own."""
-    found = {"page": [("The first sentence of the page.", "paragraph"), ("The second one.", "paragraph")]}
+    long = "The first sentence of the page, so long that Babel needs two lines for it when it has become the older text."
+    found = {"page": [(long, "paragraph"), ("The second one.", "paragraph")]}
     for module in (catalogues, translations):
         monkeypatch.setattr(module, "sources", found.items)
     monkeypatch.setattr(catalogues, "LOCALE", tmp_path)
@@ -205,12 +209,12 @@ def test_a_change_of_the_text_leaves_its_translation_and_marks_it(small_book, ca
     translations.write(page, catalogues.file_of("zh_CN", "page"))
     assert translations.check("zh_CN", []) == 0 and shown("The second one.") == "第二句。"
 
-    small_book["page"][0] = ("The very first sentence of the page.", "paragraph")
+    small_book["page"][0] = (small_book["page"][0][0].replace("first", "very first"), "paragraph")
     assert translations.check("zh_CN", []) == 1
     before = capsys.readouterr().out
     translations.update("zh_CN")
     assert "page: changed: The very first" in capsys.readouterr().out and "changed" not in before
-    assert shown("The very first sentence of the page.") is None and shown("The second one.") == "第二句。"
+    assert shown(small_book["page"][0][0]) is None and shown("The second one.") == "第二句。"
     kept = catalogues.file_of("zh_CN", "page").read_text("utf-8")
     assert "#, fuzzy" in kept and "这一页的第一句话。" in kept and '#| msgid "The first sentence' in kept
     translations.update("zh_CN")

@@ -17,6 +17,7 @@ VALUES = {word: str(value) for value, word in enumerate(WORDS)} | {
     "thousand": "1000",
     "first": "1",
     "half": "2",
+    "eights": "8",
     "second": "2",
     "third": "3",
 }
@@ -37,7 +38,7 @@ def faults(message, translation, name=""):
     if len(re.findall(r"[A-Za-z]{2,}", text)) > 3 and not re.search(f"[{HAN}]", text_here) and not re.search(r", \d{4}", text):
         found.append("no word of Chinese")
     if re.search(
-        rf"[{HAN}] *[\"']|[\"'] *[{HAN}]", re.sub(r"`[^`]*`|\$[^$]*\$", "", translation)
+        rf"[{HAN}] *[\"']|[\"'] *[{HAN}]", re.sub(r"``[^`]*``|`[^`]*`|\$[^$]*\$", "", translation)
     ):  # the parser would turn them, this way or that
         found.append("quotation marks that are not “ ” or ‘ ’")
     if "\n" in translation:
@@ -125,6 +126,7 @@ RULES = [
 
 def faults_of_setting(text):
     if re.search(f"[{HAN}]", text):
+        text = re.sub(r"\([A-Za-z\d]+(?:, [A-Za-z\d]+)+\)", LATIN, text)  # a shape
         for pattern, fault in RULES:
             if found := re.search(pattern, text):
                 around = text[max(0, found.start() - 8) : found.end() + 8].replace(LATIN, "▢").replace(EITHER, "▢")
