@@ -1,6 +1,6 @@
 # make book    build the book into _build/html
 # make test    run everything that guards it
-# make test-fast   the package alone, in a minute or two: for the loop while editing
+# make test-fast   the package alone, in a minute: for the loop while editing
 # make format  bring the code into its form, and say what is wrong with it
 # make pdf     the whole book as one PDF, which the first page then offers
 # make lab     open the notebooks in JupyterLab

@@ -1,5 +1,6 @@
 """What runs in the child, tried here: reading, loading, calling, the fence; and what the parent makes of nonsense."""
 
+import asyncio
 import base64
 import io
 import json
@@ -26,6 +27,9 @@ def session(monkeypatch):
     import sys
 
     told, made = [], []
+    # Playwright's, if a browser test ran in this process: as long as a loop runs, a cell with `await` cannot start its own.
+    running = asyncio._get_running_loop()
+    asyncio._set_running_loop(None)
     monkeypatch.setattr(sys, "argv", list(sys.argv))
     for name in list(sys.modules):
         if name.startswith("lossnotes") or name in ("__main__", "homework"):
@@ -44,6 +48,7 @@ def session(monkeypatch):
 
     load.told = told
     yield load
+    asyncio._set_running_loop(running)
     for one in reversed(made):  # as they were put up, the later within the earlier
         one.fence.lift()
 

@@ -763,3 +763,11 @@ def test_a_count_of_targets_keeps_its_digits_whatever_the_default_dtype():
         torch.set_default_dtype(torch.float32)
     assert loss.item() == pytest.approx(math.log(4), rel=1e-6)
     assert slope[2, 2].item() == pytest.approx(-0.75 / 1001, rel=1e-6, abs=0)
+
+
+@pytest.mark.parametrize("loss", [ln.cross_entropy, ln.softmax_focal_loss])
+@pytest.mark.parametrize("ignored", [[-INF] * 3, [INF, 0.0, 0.0]])
+def test_the_slope_of_an_infinite_row_that_does_not_count_is_0_and_not_minus_0(loss, ignored):
+    scores = torch.tensor([[2.0, 0.0, 1.0], ignored], requires_grad=True)
+    loss(scores, torch.tensor([0, -100])).backward()
+    assert (scores.grad[1] == 0).all() and not scores.grad[1].signbit().any()

@@ -26,7 +26,7 @@ def focal(z, target, share, slope, ignore_index, gamma=0):
         factor = factor * power * bend
         losses = losses * power
     if slope is not None:
-        slope.scatter_(dim, index, others.neg())
+        slope.scatter_(dim, index, 0 - others)  # of an infinite row that does not count 0, and not -0
     return _of_each(losses.squeeze(dim), share, ignored), [_of_each(factor.squeeze(dim), share, ignored)]
 
 
