@@ -54,6 +54,7 @@ def test_translations_fit(name):
         ("as {cite:t}`shannon` says", "有人说过", "role cite:t shannon"),
         ("a [link](https://a.org)", "一个[链接](https://b.org)", "link https://a.org"),
         ("at most 0.35", "至多 0.53", "the number 0.35"),
+        ("131 million weights", "13.1 亿个权重", "the number 131000000"),
         ("**Bold**, and not", "粗体，而不是", "bold"),
         ("the {term}`entropy` of a coin", "硬币的{term}`混乱度 <entropy>`", "entropy is 信息熵 or 熵"),
         ("the focal loss falls", "聚焦的损失下降", "focal loss is 焦点损失 or 聚焦损失"),
@@ -82,6 +83,7 @@ def test_the_check_sees_what_does_not_fit(message, translation, fault):
         ),
         ("Two of the softmax in 1948.", "1948 年的 2 个 softmax。"),
         ("1. The *first* **step**", "1. **第一步**"),
+        ("131 million weights, 2.5 billion tokens", "1.31 亿个权重，25 亿个词元"),
         ("Fewer eights of shape (N, 64).", "形状为 (N, 64) 的 8 更少。"),
     ],
 )

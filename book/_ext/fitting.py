@@ -21,6 +21,8 @@ VALUES = {word: str(value) for value, word in enumerate(WORDS)} | {
     "second": "2",
     "third": "3",
 }
+# Chinese counts large numbers in others: 131 million are 1.31 亿.
+LARGE = {"million": 10**6, "billion": 10**9, "万": 10**4, "百万": 10**6, "亿": 10**8, "十亿": 10**9}
 # Terms that are also everyday words: where they are meant as terms, they are linked.
 EVERYDAY = {"bit", "distribution", "independent", "temperature", "token", "nat", "ban", "calibration", "vocabulary", "likelihood"}
 # In the place of what is not text: a formula or code, which stand like a Latin word, and what turns into words of either kind.
@@ -99,8 +101,17 @@ def differences(kept, here):
         yield f"{'missing' if kept[kind, what] > here[kind, what] else 'added'}{f', {number} times' if number > 1 else ''}: {kind} {what}"
 
 
+def numbers_in(text):
+    """Each as it is written, or, if it is so many millions, in full."""
+
+    def whole(found):
+        return f"{round(float(found[1].replace(',', '')) * LARGE[found[2]])} "
+
+    return set(re.findall(NUMBER, re.sub(rf"({NUMBER})\s*({'|'.join(sorted(LARGE, key=len, reverse=True))})", whole, text)))
+
+
 def faults_of_numbers(text, here):
-    numbers, there = set(re.findall(NUMBER, text)), set(re.findall(NUMBER, here))  # one may be said again
+    numbers, there = numbers_in(text), numbers_in(here)  # one may be said again
     words = {VALUES[word] for word in re.findall(r"[a-z]+", text.lower()) if word in VALUES}
     if lost := numbers - there:
         yield f"missing: the number {', '.join(sorted(lost))}"
