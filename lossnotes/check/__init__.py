@@ -34,7 +34,7 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy", sheet: str | Path
     Parameters
     ----------
     fn : callable
-        A function, a lambda or an `torch.nn.Module`: anything that is called like the function `like`.
+        A function, a lambda or a `torch.nn.Module`: anything that is called like the function `like`.
     like : str
         The name of a function: `cross_entropy`, `kl_divergence` and every other of `lossnotes` that has a formula.
         `names` lists them.
