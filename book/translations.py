@@ -25,6 +25,9 @@ def update(language):
     missing = Counter()
     for name, found in sources():
         catalogue, template = read(language, name), Catalog(locale=language)
+        for message in catalogue.obsolete.values():  # what was taken out may come back
+            catalogue.add(message.id, message.string, message.flags)
+        catalogue.obsolete.clear()
         before = {message.id: message for message in catalogue}
         for text, kind in found:
             template.add(text, auto_comments=[kind])

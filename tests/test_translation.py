@@ -85,6 +85,7 @@ def test_the_check_sees_what_does_not_fit(message, translation, fault):
         ("1. The *first* **step**", "1. **第一步**"),
         ("131 million weights, 2.5 billion tokens", "1.31 亿个权重，25 亿个词元"),
         ("Fewer eights of shape (N, 64).", "形状为 (N, 64) 的 8 更少。"),
+        ("Fewer eights of shape (N,).", "形状为 (N,) 的 8 更少。"),
     ],
 )
 def test_the_check_lets_pass_what_fits(message, translation):
@@ -222,6 +223,12 @@ def test_a_change_of_the_text_leaves_its_translation_and_marks_it(small_book, ca
     translations.update("zh_CN")
     assert catalogues.file_of("zh_CN", "page").read_text("utf-8") == kept
 
+    second = small_book["page"].pop()
+    translations.update("zh_CN")
+    small_book["page"].append(second)
+    translations.update("zh_CN")
+    assert shown("The second one.") == "第二句。", "what was taken out and came back has lost its translation"
+
 
 # The pages.
 
@@ -273,7 +280,7 @@ def test_pages_say_what_they_are_and_link_their_terms(editions):
 
 
 # Where English is right: code and what it prints, formulas, names of works and of functions, and what has English in both editions.
-SHARED = "pre, code, .katex, script, style, svg, .cell_output, dt.sig, dl.glossary > dt, [role=listitem], .citation, noscript"
+SHARED = "pre, code, .katex, script, style, svg, .cell_output, dt.sig, dl.glossary > dt, [role=listitem], .citation, noscript, .btn-edition"
 
 
 def english_left(page):

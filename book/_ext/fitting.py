@@ -137,7 +137,7 @@ RULES = [
 
 def faults_of_setting(text):
     if re.search(f"[{HAN}]", text):
-        text = re.sub(r"\([A-Za-z\d]+(?:, [A-Za-z\d]+)+\)", LATIN, text)  # a shape
+        text = re.sub(r"\([A-Za-z\d]+(?:,|(?:, [A-Za-z\d]+)+)\)", LATIN, text)  # a shape
         for pattern, fault in RULES:
             if found := re.search(pattern, text):
                 around = text[max(0, found.start() - 8) : found.end() + 8].replace(LATIN, "▢").replace(EITHER, "▢")

@@ -83,9 +83,10 @@ def translate_contents(app, config):
 
 
 def take_over_names(app, doctree):
-    """Sections are found under the same addresses."""
-    for here, there in pairs(app, doctree, nodes.section):
-        here["ids"] = there["ids"]
+    """Sections and figures are found under the same addresses."""
+    for kind in (nodes.section, nodes.figure):
+        for here, there in pairs(app, doctree, kind):
+            here["ids"] = there["ids"]
 
 
 def take_over_minutes(app, doctree):

@@ -17,6 +17,7 @@ from pathlib import Path
 from myst_parser.config.main import MdParserConfig
 from myst_parser.mdit_to_docutils.base import DocutilsRenderer
 from myst_parser.parsers.mdit import create_md_parser
+from sphinx.pycode import ModuleAnalyzer
 
 BOOK = Path(__file__).parents[1]
 EXTENSIONS = {"amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath", "smartquotes", "substitution"}  # as in _config.yml
@@ -243,33 +244,37 @@ def translate_docstring(lines, look_up):
 
 
 def documented():
-    """What the page of the package shows: every object with a docstring."""
+    """Every docstring that the page of the package shows, and the comments that describe fields."""
     page, module = (BOOK / "reference" / "api.md").read_text("utf-8"), ""
     for kind, name, members in re.findall(r"\.\. (currentmodule|auto\w+):: (\S+)\n(?:   :members:(.*))?", page):
         if kind == "currentmodule":
             module = name
             continue
         thing = pkgutil.resolve_name(name) if kind == "automodule" or "." in name else getattr(pkgutil.resolve_name(module), name)
-        yield thing
+        yield inspect.getdoc(thing)
         if kind == "autoclass" and members:
-            yield from (getattr(thing, member) for member in members.split())
+            yield from (inspect.getdoc(getattr(thing, member)) for member in members.split())
         elif kind == "automodule":
-            own = [
-                value for key, value in vars(thing).items() if not key.startswith("_") and getattr(value, "__module__", "") == name
-            ]
-            yield from own
-            for value in own:
-                if inspect.isclass(value):
-                    yield from (
-                        member
-                        for key, member in vars(value).items()
-                        if not key.startswith("_") and getattr(member, "__doc__", None)
-                    )
+            for value in public(thing).values():
+                if getattr(value, "__module__", "").startswith(name):
+                    yield inspect.getdoc(value)
+                    yield from of_class(value) if inspect.isclass(value) else ()
+
+
+def public(thing):
+    return {key: value for key, value in vars(thing).items() if not key.startswith("_")}
+
+
+def of_class(thing):
+    fields = ModuleAnalyzer.for_module(thing.__module__).find_attr_docs()
+    yield from ("\n".join(lines).strip() for (owner, _), lines in fields.items() if owner == thing.__name__)
+    described = {field for owner, field in fields if owner == thing.__name__}
+    yield from (inspect.getdoc(member) for key, member in public(thing).items() if key not in described)
 
 
 def messages_of_docstrings():
-    for thing in documented():
-        yield from ((found.text, found.kind) for found in pieces_of_docstring((inspect.getdoc(thing) or "").split("\n")))
+    for text in documented():
+        yield from ((found.text, found.kind) for found in pieces_of_docstring((text or "").split("\n")))
 
 
 def messages(path):
