@@ -116,7 +116,7 @@ def test_a_class_from_files_to_gradebook_and_pages(klass, tmp_path, monkeypatch,
         and "process of its own, with Python and its own files and nothing else" in said.out
     )
     assert "#] 8/8  " in said.err and "notes.txt is left out" in said.err
-    table = {row["student"]: row for row in csv.DictReader(out["csv"].read_text("utf-8").splitlines())}
+    table = {row["student"]: row for row in csv.DictReader(out["csv"].read_text("utf-8-sig").splitlines())}
     assert {name: row["points"] for name, row in table.items()} == {
         "<i>": "0.0", "'=cmd": "0.0", "Eve": "1.0", "Nobody": "0.0", "ada": "1.0", "ada (2)": "2.0", "bob": "1.0", "link": "0.0",
     }  # fmt: skip
@@ -158,7 +158,7 @@ def test_a_row_of_zeros_says_why(tmp_path, monkeypatch, warm, capsys):
         monkeypatch,
         warm,
     )
-    rows = {row["student"]: row["errors"] for row in csv.DictReader((tmp_path / "g.csv").read_text("utf-8").splitlines())}
+    rows = {row["student"]: row["errors"] for row in csv.DictReader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines())}
     for name, (_, said) in ROWS.items():
         assert said in rows[name], rows
     assert rows["wrong"] == ""
@@ -182,6 +182,18 @@ def test_a_run_that_broke_off_goes_on(klass, tmp_path, monkeypatch, warm, capsys
     (klass / "bob.py").write_text(ENTROPY + "# changed\n")
     grade(argv, monkeypatch, warm)
     assert len(graded) == 6
+    capsys.readouterr()
+
+
+def test_a_gradebook_is_read_by_a_spreadsheet_as_utf8(tmp_path, monkeypatch, warm, capsys):
+    (tmp_path / "class").mkdir()
+    for name in ("Zoë Müller", "李明"):
+        (tmp_path / "class" / f"{name}.py").write_text(ENTROPY)
+    grade([tmp_path / "class", "--expect", "entropy", "--csv", tmp_path / "g.csv"], monkeypatch, warm)
+    raw = (tmp_path / "g.csv").read_bytes()
+    assert raw.startswith("\ufeffstudent,entropy,".encode()) and raw.count("\ufeff".encode()) == 1
+    with open(tmp_path / "g.csv", newline="", encoding="utf-8-sig") as file:
+        assert [row["student"] for row in csv.DictReader(file)] == ["Zoë Müller", "李明"]
     capsys.readouterr()
 
 
