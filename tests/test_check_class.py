@@ -197,6 +197,15 @@ def test_a_gradebook_is_read_by_a_spreadsheet_as_utf8(tmp_path, monkeypatch, war
     capsys.readouterr()
 
 
+def test_gradescope_is_not_told_of_0_points_where_the_checker_failed(tmp_path, monkeypatch, warm, capsys):
+    """It reads a file that is missing as a fault of the autograder, which it was."""
+    (tmp_path / "ada.py").write_text(ENTROPY)
+    monkeypatch.setattr(running, "grade", lambda *a, **k: (_ for _ in ()).throw(process.Broken("no torch")))
+    argv = [tmp_path / "ada.py", "--expect", "entropy", "--gradescope", tmp_path / "results.json"]
+    assert grade(argv, monkeypatch, warm) == 3 and not (tmp_path / "results.json").exists()
+    assert "the checker failed: Broken: no torch" in capsys.readouterr().out
+
+
 def test_a_fault_of_the_checker_is_told_and_the_others_go_on(klass, tmp_path, monkeypatch, warm, capsys):
     def broken(files, *arguments, **options):
         if files and files[0][0] == "bob.py":

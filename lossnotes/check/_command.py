@@ -202,7 +202,8 @@ def _write(asked, sheet, results):
     keep(asked.csv, lambda path: gradebook.write_csv(path, results, sheet))
     keep(asked.json, lambda path: path.write_text(gradebook.as_json(results), "utf-8"))
     keep(asked.html, lambda path: pages.write_pages(path, results, sheet))
-    keep(asked.gradescope, lambda path: path.write_text(gradebook.as_json(gradebook.gradescope(results[0])), "utf-8"))
+    if not results[0].get("failed"):  # Gradescope takes a missing file for a failed autograder, and this one for 0 points
+        keep(asked.gradescope, lambda path: path.write_text(gradebook.as_json(gradebook.gradescope(results[0])), "utf-8"))
     if asked.json == "-":
         print(gradebook.as_json(results))
         return lost
