@@ -185,6 +185,33 @@ def test_a_run_that_broke_off_goes_on(klass, tmp_path, monkeypatch, warm, capsys
     capsys.readouterr()
 
 
+def test_a_student_is_graded_again_and_the_gradebook_stays_whole(klass, tmp_path, monkeypatch, warm, capsys):
+    """Where the machine has changed and no file, as when a package is installed that was missing."""
+    (klass / "Zoe\u0308.py").write_text(ENTROPY)  # as a Mac writes it: two letters for one
+    argv = [klass, "--expect", "entropy,kl_divergence", "--results", tmp_path / "run.jsonl", "--csv", tmp_path / "g.csv"]
+    grade(argv, monkeypatch, warm)
+    before = (tmp_path / "g.csv").read_text("utf-8-sig").splitlines()
+    graded = []
+
+    def installed(files, *arguments, **options):
+        graded.append(files[0][0])
+        return submission.grade(
+            [(name, raw.replace(b"torch.xlogy(q, q / p)", b"(torch.xlogy(p, p) - torch.xlogy(p, q))")) for name, raw in files],
+            *arguments,
+            **options,
+        )
+
+    monkeypatch.setattr(running, "grade", installed)
+    grade([*argv, "--again", "bob", "--again", "Zo\u00eb"], monkeypatch, warm)
+    after = (tmp_path / "g.csv").read_text("utf-8-sig").splitlines()
+    assert sorted(graded) == ["Zoe\u0308.py", "bob.py"] and len(after) == len(before) == 10
+    changed = [(old, new) for old, new in zip(before, after) if old != new]
+    assert [(old.split(",")[3], new.split(",")[3]) for old, new in changed] == [("1.0", "2.0")] and changed[0][1].startswith("bob,")
+    grade(argv, monkeypatch, warm)  # the new result is the one that is kept
+    assert len(graded) == 2 and (tmp_path / "g.csv").read_text("utf-8-sig").splitlines() == after
+    capsys.readouterr()
+
+
 def test_a_gradebook_is_read_by_a_spreadsheet_as_utf8(tmp_path, monkeypatch, warm, capsys):
     (tmp_path / "class").mkdir()
     for name in ("Zoë Müller", "李明"):
@@ -326,6 +353,11 @@ def test_pages_of_students_with_one_name(tmp_path, warm):
         (["a.py", "--json", "b.ipynb"], "--json is b.ipynb; expected a file that ends in .json"),
         (["a.py", "--csv", "b.py"], "--csv is b.py; expected a file that ends in .csv"),
         (["a.py", "b.py", "--gradescope", "r.json"], "--gradescope is for one submission"),
+        (["a.py", "--again", "a"], "expected --results"),
+        (
+            ["a.py", "b.py", "--again", "b.py", "--results", "r.jsonl"],
+            "--again is b.py; expected a student, as the gradebook calls them. Try b",
+        ),
         (["a.py", "--sandbox"], "--sandbox needs bubblewrap"),
         (["a.py", "--container", "image"], "--container needs docker or podman"),
     ],
