@@ -116,7 +116,7 @@ def test_a_class_from_files_to_gradebook_and_pages(klass, tmp_path, monkeypatch,
         and "process of its own, with Python and its own files and nothing else" in said.out
     )
     assert "#] 8/8  " in said.err and "notes.txt is left out" in said.err
-    table = {row["student"]: row for row in csv.DictReader(out["csv"].read_text("utf-8").splitlines())}
+    table = {row["student"]: row for row in csv.DictReader(out["csv"].read_text("utf-8-sig").splitlines())}
     assert {name: row["points"] for name, row in table.items()} == {
         "<i>": "0.0", "'=cmd": "0.0", "Eve": "1.0", "Nobody": "0.0", "ada": "1.0", "ada (2)": "2.0", "bob": "1.0", "link": "0.0",
     }  # fmt: skip
@@ -158,7 +158,7 @@ def test_a_row_of_zeros_says_why(tmp_path, monkeypatch, warm, capsys):
         monkeypatch,
         warm,
     )
-    rows = {row["student"]: row["errors"] for row in csv.DictReader((tmp_path / "g.csv").read_text("utf-8").splitlines())}
+    rows = {row["student"]: row["errors"] for row in csv.DictReader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines())}
     for name, (_, said) in ROWS.items():
         assert said in rows[name], rows
     assert rows["wrong"] == ""
@@ -183,6 +183,54 @@ def test_a_run_that_broke_off_goes_on(klass, tmp_path, monkeypatch, warm, capsys
     grade(argv, monkeypatch, warm)
     assert len(graded) == 6
     capsys.readouterr()
+
+
+def test_a_student_is_graded_again_and_the_gradebook_stays_whole(klass, tmp_path, monkeypatch, warm, capsys):
+    """Where the machine has changed and no file, as when a package is installed that was missing."""
+    (klass / "Zoe\u0308.py").write_text(ENTROPY)  # as a Mac writes it: two letters for one
+    argv = [klass, "--expect", "entropy,kl_divergence", "--results", tmp_path / "run.jsonl", "--csv", tmp_path / "g.csv"]
+    grade(argv, monkeypatch, warm)
+    before = (tmp_path / "g.csv").read_text("utf-8-sig").splitlines()
+    graded = []
+
+    def installed(files, *arguments, **options):
+        graded.append(files[0][0])
+        return submission.grade(
+            [(name, raw.replace(b"torch.xlogy(q, q / p)", b"(torch.xlogy(p, p) - torch.xlogy(p, q))")) for name, raw in files],
+            *arguments,
+            **options,
+        )
+
+    monkeypatch.setattr(running, "grade", installed)
+    grade([*argv, "--again", "bob", "--again", "Zo\u00eb"], monkeypatch, warm)
+    after = (tmp_path / "g.csv").read_text("utf-8-sig").splitlines()
+    assert sorted(graded) == ["Zoe\u0308.py", "bob.py"] and len(after) == len(before) == 10
+    changed = [(old, new) for old, new in zip(before, after) if old != new]
+    assert [(old.split(",")[3], new.split(",")[3]) for old, new in changed] == [("1.0", "2.0")] and changed[0][1].startswith("bob,")
+    grade(argv, monkeypatch, warm)  # the new result is the one that is kept
+    assert len(graded) == 2 and (tmp_path / "g.csv").read_text("utf-8-sig").splitlines() == after
+    capsys.readouterr()
+
+
+def test_a_gradebook_is_read_by_a_spreadsheet_as_utf8(tmp_path, monkeypatch, warm, capsys):
+    (tmp_path / "class").mkdir()
+    for name in ("Zoë Müller", "李明"):
+        (tmp_path / "class" / f"{name}.py").write_text(ENTROPY)
+    grade([tmp_path / "class", "--expect", "entropy", "--csv", tmp_path / "g.csv"], monkeypatch, warm)
+    raw = (tmp_path / "g.csv").read_bytes()
+    assert raw.startswith("\ufeffstudent,entropy,".encode()) and raw.count("\ufeff".encode()) == 1
+    with open(tmp_path / "g.csv", newline="", encoding="utf-8-sig") as file:
+        assert [row["student"] for row in csv.DictReader(file)] == ["Zoë Müller", "李明"]
+    capsys.readouterr()
+
+
+def test_gradescope_is_not_told_of_0_points_where_the_checker_failed(tmp_path, monkeypatch, warm, capsys):
+    """It reads a file that is missing as a fault of the autograder, which it was."""
+    (tmp_path / "ada.py").write_text(ENTROPY)
+    monkeypatch.setattr(running, "grade", lambda *a, **k: (_ for _ in ()).throw(process.Broken("no torch")))
+    argv = [tmp_path / "ada.py", "--expect", "entropy", "--gradescope", tmp_path / "results.json"]
+    assert grade(argv, monkeypatch, warm) == 3 and not (tmp_path / "results.json").exists()
+    assert "the checker failed: Broken: no torch" in capsys.readouterr().out
 
 
 def test_a_fault_of_the_checker_is_told_and_the_others_go_on(klass, tmp_path, monkeypatch, warm, capsys):
@@ -305,6 +353,11 @@ def test_pages_of_students_with_one_name(tmp_path, warm):
         (["a.py", "--json", "b.ipynb"], "--json is b.ipynb; expected a file that ends in .json"),
         (["a.py", "--csv", "b.py"], "--csv is b.py; expected a file that ends in .csv"),
         (["a.py", "b.py", "--gradescope", "r.json"], "--gradescope is for one submission"),
+        (["a.py", "--again", "a"], "expected --results"),
+        (
+            ["a.py", "b.py", "--again", "b.py", "--results", "r.jsonl"],
+            "--again is b.py; expected a student, as the gradebook calls them. Try b",
+        ),
         (["a.py", "--sandbox"], "--sandbox needs bubblewrap"),
         (["a.py", "--container", "image"], "--container needs docker or podman"),
     ],

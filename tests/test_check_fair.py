@@ -307,7 +307,7 @@ def test_the_gradebook_says_what_cost_points_and_the_seed_is_the_same(tmp_path, 
     (tmp_path / "class" / "kim.py").write_text(RIGHT.replace(".sum(-1)", ".sum(-1).detach()"))
     argv = [tmp_path / "class", "--expect", "entropy", "--csv", tmp_path / "g.csv"]
     grade(argv, monkeypatch, warm)
-    rows = {row["student"]: row for row in csv.DictReader((tmp_path / "g.csv").read_text("utf-8").splitlines())}
+    rows = {row["student"]: row for row in csv.DictReader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines())}
     lost = {name: row["lost"] for name, row in rows.items()}
     assert lost == {"ada": "", "bob": "entropy: values", "eve": "", "joe": "", "kim": "entropy: gradient"}
     assert "Fresh inputs were drawn with --seed 1." in capsys.readouterr().out

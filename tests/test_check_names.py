@@ -108,7 +108,7 @@ def test_canvas_packs_all_files_in_one_folder(tmp_path, warm):
     assert [name for name, _ in found[0].files] == ["homework.py", "helper.py", "homework-1.py"] and not left
     results = list(run(found, SHEET, lambda: _Lent(warm), Store(None), seed=1, allowed=set(), seconds=60, jobs=1))
     gradebook.write_csv(tmp_path / "g.csv", sorted(results, key=lambda result: result["student"]), SHEET)
-    ada, bob = csv.DictReader((tmp_path / "g.csv").read_text("utf-8").splitlines())
+    ada, bob = csv.DictReader((tmp_path / "g.csv").read_text("utf-8-sig").splitlines())
     assert (ada["student"], ada["id"], ada["entropy"], ada["errors"]) == ("lovelaceada", "340934", "1.0", "")
     assert ada["notes"] == "entropy is in homework.py and in homework-1.py; that of homework-1.py is graded"
     assert (bob["student"], bob["points"], bob["notes"]) == ("raybob", "1.0", "handed in late")
@@ -124,7 +124,7 @@ class _Lent:
 
 def test_a_gradebook_without_numbers_has_no_column_for_them(tmp_path):
     gradebook.write_csv(tmp_path / "g.csv", [], SHEET)
-    assert (tmp_path / "g.csv").read_text() == "student,entropy,points,possible,passed,lost,mistakes,errors,notes\n"
+    assert (tmp_path / "g.csv").read_text("utf-8-sig") == "student,entropy,points,possible,passed,lost,mistakes,errors,notes\n"
 
 
 @pytest.mark.parametrize(

@@ -124,10 +124,14 @@ def test_where_the_kernel_gives_no_namespaces_it_is_said(monkeypatch):
         (folder / "class").mkdir()
         (folder / "class" / "ada.py").write_text(RIGHT)
         (folder / "class" / "eve.py").write_text("import socket\ndef entropy(p):\n    socket.socket()\n")
+        (folder / "mine").write_text("x")
+        reach = f"import os\ndef entropy(p):\n    os.kill(os.getppid(), 0)\n    os.remove({str(folder / 'mine')!r})\n"
+        (folder / "class" / "joe.py").write_text(reach)
         status, out, error = command("class", "--expect", "entropy", cwd=folder)
+        assert not (folder / "mine").exists()
         _, found, _ = command("class", "--expect", "entropy", "--json", "-", cwd=folder)
-    assert status == 1 and "This system gives it no namespaces: what may be read by its user, it could read." in out, error
-    ada, eve = sorted(json.loads(found), key=lambda result: result["student"])
+    assert status == 1 and "it could read, change and delete what its user may, and end its user's processes." in out, error
+    ada, eve, _ = sorted(json.loads(found), key=lambda result: result["student"])
     assert ada["passed"] and not ada["alone"] and ada["filtered"]
     assert "PermissionError" in eve["reports"][0]["lines"][0]["found"]  # no socket, also without a namespace for it
 

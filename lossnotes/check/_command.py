@@ -1,9 +1,11 @@
 """The command line: ``python -P -m lossnotes.check``."""
 
 import argparse
+import difflib
 import os
 import shutil
 import sys
+import unicodedata
 from pathlib import Path
 
 from lossnotes.check import checks, names
@@ -36,7 +38,9 @@ def parser():
     add("-j", "--jobs", type=int, default=min(4, os.cpu_count() or 1), help="submissions at a time (%(default)s)")
     add("--seconds", type=float, default=TOTAL, help="time for a whole submission (%(default)g)")
     add("--seed", type=int, default=SEED, help="draws the fresh inputs for the verdict, the same for everybody (%(default)s)")
-    add("--results", type=Path, metavar="FILE.jsonl", help="results as they come; a run that broke off goes on from there")
+    add("--results", type=Path, metavar="FILE.jsonl", help="results as they come, kept: next time only what has changed is graded")
+    said = "a student whose result is kept and who is graded all the same, as the gradebook calls them; may be given several times"
+    add("--again", metavar="STUDENT", action="append", default=[], help=said)
     add("--csv", type=Path, metavar="FILE.csv", help="a gradebook")
     add("--json", metavar="FILE.json", help="everything, for a program; - prints it")
     add("--html", type=Path, metavar="FOLDER", help="a page for the class and one for each student")
@@ -68,6 +72,7 @@ def main(argv=None):
         arguments.error(f"there is no submission in {asked.path[0]}; expected .py or .ipynb files, or folders with them")
     if asked.gradescope and not asked.wall and len(submissions) != 1:
         arguments.error(f"--gradescope is for one submission; expected one and got {len(submissions)}. Try --csv")
+    again = set() if asked.wall else _again(arguments, asked, submissions)
     for path in left:
         print(f"{path} is left out: neither .py nor .ipynb", file=sys.stderr)
     hide()
@@ -80,7 +85,7 @@ def main(argv=None):
         status = _walled(asked, launchers)
         if status or asked.wall:
             return status
-        results, lost = _grade_all(asked, sheet, submissions, launchers)
+        results, lost = _grade_all(asked, sheet, submissions, launchers, again)
     finally:
         launchers.close()
     lost += _write(asked, sheet, results)
@@ -115,6 +120,20 @@ def _usable(arguments, asked):
             arguments.error(lack)
     if not sys.flags.safe_path and (shadow := _shadows()):
         arguments.error(f"{shadow} in this folder stands before the module of that name. Try python -P -m lossnotes.check")
+
+
+def _again(arguments, asked, submissions):
+    """The students that are graded again, by their names here. A Mac may write ë in the name of a file as two letters."""
+    if asked.again and not asked.results:
+        arguments.error(
+            "--again is for a student whose result is kept; expected --results. Try it without --again: everybody is graded again"
+        )
+    students = {submission.student: unicodedata.normalize("NFC", submission.student) for submission in submissions}
+    wanted = {unicodedata.normalize("NFC", name) for name in asked.again}
+    for name in sorted(wanted.difference(students.values())):
+        (near,) = difflib.get_close_matches(name, students.values(), 1, 0)
+        arguments.error(f"--again is {name}; expected a student, as the gradebook calls them. Try {near}")
+    return {student for student, name in students.items() if name in wanted}
 
 
 def _shadows():
@@ -168,10 +187,10 @@ def _walled(asked, launchers):
     return 4
 
 
-def _grade_all(asked, sheet, submissions, launchers):
+def _grade_all(asked, sheet, submissions, launchers, again):
     allowed = set(filter(None, asked.allow.split(",")))
     store, results = Store(asked.results), []  # what cannot be kept is said at the end
-    about = {"seed": asked.seed, "allowed": allowed, "seconds": asked.seconds, "jobs": asked.jobs}
+    about = {"seed": asked.seed, "allowed": allowed, "seconds": asked.seconds, "jobs": asked.jobs, "again": again}
     for result in run(submissions, sheet, launchers, store, **about):
         results.append(result)
         if len(submissions) > 1:
@@ -202,7 +221,8 @@ def _write(asked, sheet, results):
     keep(asked.csv, lambda path: gradebook.write_csv(path, results, sheet))
     keep(asked.json, lambda path: path.write_text(gradebook.as_json(results), "utf-8"))
     keep(asked.html, lambda path: pages.write_pages(path, results, sheet))
-    keep(asked.gradescope, lambda path: path.write_text(gradebook.as_json(gradebook.gradescope(results[0])), "utf-8"))
+    if not results[0].get("failed"):  # Gradescope takes a missing file for a failed autograder, and this one for 0 points
+        keep(asked.gradescope, lambda path: path.write_text(gradebook.as_json(gradebook.gradescope(results[0])), "utf-8"))
     if asked.json == "-":
         print(gradebook.as_json(results))
         return lost

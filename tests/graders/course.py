@@ -47,7 +47,7 @@ def students(notebook):
 
 
 def rows(path):
-    with open(path, newline="", encoding="utf-8") as file:
+    with open(path, newline="", encoding="utf-8-sig") as file:
         return list(csv.DictReader(file))
 
 

@@ -9,10 +9,11 @@ from lossnotes.check._report import Report
 def write_csv(path, results, sheet):
     """A row for each student: points of each exercise, total, what cost points, mistakes, what went wrong, and what else is to be known.
 
-    Where the names of the files have the students' numbers, as those of Moodle and Canvas do, they are a column, too.
+    Where the names of the files have the students' numbers, as those of Moodle and Canvas do, they are a column, too. The file begins
+    with a mark that it is UTF-8: without one, Excel reads names such as Zoë in the encoding of the system.
     """
     names = list(sheet.exercises) if sheet else sorted({name for result in results for name in result["exercises"]})
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with path.open("w", newline="", encoding="utf-8-sig") as file:
         writer = csv.writer(file)
         numbered = any(result.get("id") for result in results)
         writer.writerow(

@@ -37,8 +37,8 @@ def sentence(wall, alone, filtered):
         return f"{_OWN}, {_ROOM}. What it may ask of the kernel is not filtered on this machine. {_MALICE}"
     if filtered:
         return (
-            f"{_OWN}, without a network and other programs. This system gives it no namespaces: what may be read by its user, it could "
-            f"read. {_MALICE}"
+            f"{_OWN}, without a network and other programs. This system gives it no namespaces: it could read, change and delete what its "
+            f"user may, and end its user's processes. {_MALICE}"
         )
     return (
         f"{_OWN}. This system gives it no namespaces and no filter of calls: that protects the grades against mistakes. {_MALICE}"
