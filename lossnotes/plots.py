@@ -168,10 +168,10 @@ def report(name: str, answer: Any, target: Any, *, tolerance: float | None = Non
     ----------
     name : str
         What was asked for.
-    answer : number, one-element tensor, sequence of numbers, or str
-        ``...`` or None, as in a blank or from a function that is one, is no answer yet.
-    target : number, sequence of numbers, or str
-        What is right, written with as many figures as the answer has to have.
+    answer : number, tensor, array, sequence of numbers or of rows of them, or str
+        ``...`` or None, as in a blank or from a function that is one, is no answer yet. Rows are read one after the other.
+    target : number, tensor, array, sequence of numbers or of rows of them, or str
+        What is right, written with as many figures as the answer has to have. Read in the same way.
     tolerance : float, optional
         How far the answer may lie from the target. Unless given, they have to agree when both are rounded to the figures of
         the target.
@@ -185,6 +185,8 @@ def report(name: str, answer: Any, target: Any, *, tolerance: float | None = Non
     average bill: yours 0.92, target 0.92: right
     >>> plots.report("average bill", 0.35, target=0.92)
     average bill: yours 0.35, target 0.92: not yet
+    >>> plots.report("slopes", [[-0.25, 0.25], [-0.375, 0.375]], target=[-0.25, 0.25, -0.375, 0.375])
+    slopes: yours -0.250, 0.250, -0.375, 0.375, target -0.250, 0.250, -0.375, 0.375: right
     """
     if answer is None or answer is ...:
         print(f"{name}: not written yet")
@@ -204,8 +206,9 @@ def report(name: str, answer: Any, target: Any, *, tolerance: float | None = Non
 
 
 def _list(value):
+    """Its numbers in one list, row by row."""
     value = value.tolist() if hasattr(value, "tolist") else value
-    return [*value] if isinstance(value, (list, tuple)) else [value]
+    return [number for row in value for number in _list(row)] if isinstance(value, (list, tuple)) else [value]
 
 
 def _figures(target):

@@ -107,6 +107,12 @@ def test_only_torch_is_needed():
     assert Version("2.11") in Requirement(PROJECT["dependencies"][0]).specifier
 
 
+def test_the_pages_name_the_least_torch():
+    least = str(Requirement(PROJECT["dependencies"][0]).specifier).removeprefix(">=")
+    assert f"needs only PyTorch, {least} or newer" in (ROOT / "book" / "intro.md").read_text("utf-8")
+    assert f"needs torch {least} or newer" in (ROOT / "README.md").read_text("utf-8")
+
+
 def test_every_range_has_a_pin_inside_it():
     lines = (ROOT / "requirements.txt").read_text("utf-8").splitlines()
     pins = [Requirement(line) for line in lines if line and not line.startswith("#")]
