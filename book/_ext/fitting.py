@@ -58,7 +58,7 @@ def parts_of_myst(message):
                 kept["code", token.content] += 1
                 text.append(LATIN)
             elif token.type == "math_inline":
-                kept["formula", token.content] += 1
+                kept["formula", re.sub(r"\\text\{[^{}]*\}", r"\\text{}", token.content)] += 1  # words in it are translated
                 text.append(LATIN)
             elif token.type == "myst_role":
                 role = token.meta["name"]

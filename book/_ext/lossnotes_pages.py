@@ -69,6 +69,8 @@ class FoldSolutions(SphinxPostTransform):
             title, body = node.children[0], node.children[1:]
             if not isinstance(title, nodes.title):  # a proof says "Proof." in its first line
                 title, body = nodes.title("", self.named(node["classes"][1])), node.children
+                first = next(node.findall(nodes.Text))
+                first.parent.replace(first, nodes.Text(first.removeprefix("Proof. ")))
             for link in list(title.findall(nodes.reference)):  # a click anywhere unfolds
                 link.replace_self(link.children)
             node.replace_self(
@@ -201,6 +203,12 @@ UNTRANSLATED = [
     *(mark("列印成 PDF"), mark("Proof Index"), mark("module"), mark("definition"), mark("theorem"), mark("lemma")),
     mark("proposition"),
 ]
+# How a title, its solution and a proof are set in Chinese.
+CHINESE = [
+    (r'(<span class="caption-number">[^<]*?) ?</span> \((.*?)\)(?=</p>)', r"\1</span>（\2）"),
+    (r'(<summary class="admonition-title">)解答 (练习 \d+) \((.*?)\)(?=</summary>)', r"\1\2 的解答（\3）"),
+    (r"<p>Proof\. ", "<p>证明。"),
+]
 # The index of the whole book is for the page that searches it.
 NOT_FOR_SEARCH = r'\s*<script src="[^"]*/?(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
 
@@ -221,6 +229,8 @@ class Templates(BuiltinTemplateLoader):
         if words := re.search(r"\s*<script [^>]*translations\.js[^>]*></script>", page):
             page = page.replace(words[0], "", 1)
             page = re.sub(r"(?=\s*<script [^>]*sphinx_highlight\.js)", lambda _: words[0], page, count=1)
+        for pattern, better in CHINESE if self.builder.config.language == "zh_CN" else []:
+            page = re.sub(pattern, better, page)
         for word in UNTRANSLATED if self.builder.config.language != "en" else []:
             # In code, a name in a <span> may be the same word.
             there = rf'((?:title|aria-label)="|<(?:a|em|dt|h1)\b[^>]*>){word}(?=["<])'

@@ -2,7 +2,8 @@
 
 A page is translated as source, before it is parsed: each paragraph, heading, cell of a table, title, caption and alt text is a message in
 MyST, and its translation, also in MyST, is put where it stood. So whatever can be written in English can be written in the other
-language, and roles, formulas, targets and blocks need no care of their own. Displayed formulas and code are in no message.
+language, and roles, formulas, targets and blocks need no care of their own. Of displayed formulas only the words are messages, and of
+code the comments.
 """
 
 import inspect
@@ -38,6 +39,10 @@ BLOCKS = {
     **dict.fromkeys(["glossary", "chapter-cards", "explorable"], (False, False)),  # see below
 }
 
+# Displayed formulas stay as they are, but for words in them.
+FORMULAS = ("math_block", "math_block_label", "amsmath")
+WORDS = re.compile(r"\\text\{\s*([^{}$]*[A-Za-z]{2}[^{}$]*?)\s*\}")
+
 
 def pieces(text):
     """Each message of a MyST text, in order."""
@@ -64,6 +69,10 @@ def find(text, lines, first):
             column = lines[line].index(begin)
             stop = lines[last].index(end, column if line == last else 0) + len(end)
             yield from piece(line, column, last, stop, token.content, kind.removesuffix("_open"))
+        elif token.type in FORMULAS:
+            for at in range(first + token.map[0], first + token.map[1]):
+                for found in WORDS.finditer(lines[at]):
+                    yield from piece(at, found.start(1), at, found.end(1), found[1], "formula")
         elif token.type in ("html_block", "html_inline", "dt_open"):
             raise ValueError(f"no translation reaches a {token.type}: {token.content}")
         kind = token.type
