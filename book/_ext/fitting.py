@@ -82,7 +82,7 @@ def parts_of_myst(message):
                 text.append(" " if token.type.endswith("break") else token.content)
             walk(token.children or [])
 
-    walk(PARSER.parseInline(message, {}))
+    walk(PARSER.parseInline(message.replace(r"\*", LATIN), {}))  # a star that is meant as one
     return kept, "".join(text)
 
 
