@@ -347,7 +347,7 @@ def test_parts_cover_everything_once():
 
 def peak(fn):
     """The most memory that `fn` holds at once, in bytes, above what was there."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profile:
         fn()
     held = most = 0
     for event in profile.profiler.kineto_results.events():
