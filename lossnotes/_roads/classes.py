@@ -114,8 +114,7 @@ def surprisal_of_distributions(z, y, slope, weight):
     dim, y = class_dim(z), y.to(z.dtype)
     if weight is not None:
         y = y * of_classes(weight, z)
-    largest, top = _largest(z, dim)
-    distance = torch.sub(z, largest)
+    distance, top = _distance_from_largest(z, dim)
     if not is_at_hand(z):
         distance.scatter_(dim, top, 0)  # inf - inf would be NaN
     terms = torch.mul(y, distance, out=slope)
@@ -128,19 +127,21 @@ def surprisal_of_distributions(z, y, slope, weight):
     losses += (mass * torch.log1p(others + (own - 1))).squeeze(dim)
     if slope is not None:
         total, y_top = own + others, y.gather(dim, top)
-        of_top = torch.where(own == 1, mass - y_top - mass * (others / total), mass * (own / total) - y_top)
-        torch.addcmul(y.neg(), e, mass / total, out=slope).scatter_(dim, top, of_top)
-    return losses, [1]
+        of_top = torch.where(own == 1, mass * (others / total) - (mass - y_top), y_top - mass * (own / total))
+        torch.addcmul(y, e, mass / total, value=-1, out=slope).scatter_(dim, top, of_top)
+    return losses, [-1]
 
 
-def _largest(z, dim):
-    """The largest score of each row, and its place; some other place, if there are two. PyTorch's own takes a CPU long."""
+def _distance_from_largest(z, dim):
+    """How far each score is from the largest of its row, and the place of that; some other place, if there are two."""
     if not is_at_hand(z):
-        return z.max(dim, keepdim=True)
-    largest, classes = z.amax(dim, keepdim=True), z.shape[dim]
+        largest, top = z.max(dim, keepdim=True)
+        return z - largest, top
+    # PyTorch's own search takes a CPU long. This is one operation, 0 below the threshold and its first argument above.
+    distance, classes = z - z.amax(dim, keepdim=True), z.shape[dim]
     places = torch.arange(classes, dtype=z.dtype, device=z.device).view([-1 if d == dim else 1 for d in range(z.ndim)])
-    place = torch.eq(z, largest, out=torch.empty_like(z)).mul_(places).sum(dim, keepdim=True)
-    return largest, place.clamp_(max=classes - 1).long()
+    place = torch.ops.aten.threshold_backward(places.expand_as(z), distance, -torch.finfo(z.dtype).tiny).sum(dim, keepdim=True)
+    return distance, place.clamp_(max=classes - 1).long()
 
 
 def surprisal_of_smoothed(z, target, share, slope, weight, ignore_index, label_smoothing):
