@@ -1,5 +1,4 @@
-"""Where the two roads of lossnotes/_roads part: what the constants LARGE, BLOCK, BLOCK_OF_ROWS, BLOCK_OF_SCORES rest on, and FEW
-of lossnotes/classification.py.
+"""Where the two roads of lossnotes/_roads part: what the constants LARGE, BLOCK, BLOCK_OF_ROWS, BLOCK_OF_SCORES, FEW rest on.
 
     python benchmarks/roads.py           some minutes
     python benchmarks/roads.py --quick   a few small sizes, to see that it runs
@@ -33,8 +32,8 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 import lossnotes as ln
-from lossnotes import classification
 from lossnotes._roads import blocks as in_blocks
+from lossnotes._roads import few as few_numbers
 from lossnotes._roads import linear
 from lossnotes._roads import road as which_road
 
@@ -76,7 +75,7 @@ ROADS = {
     "blocks": {LARGE: 1, WITHOUT_CLOSED_FORMS: lambda formula, closed_form, *rest: Job(formula, None, *rest)},
     "closed form": {LARGE: 1},
 }
-FEW = (classification, "FEW")
+FEW = (few_numbers, "FEW")
 CONSTANTS = {
     "BLOCK": (in_blocks, "BLOCK"),
     "BLOCK_OF_ROWS": (in_blocks, "BLOCK_OF_ROWS"),
@@ -100,7 +99,7 @@ def medians(settings, loss, tensors, rounds, sample):
 
 def has_closed_form(loss, tensors):
     """Whether the loss names one."""
-    with mock.patch.object(in_blocks, "Job", wraps=Job) as job, mock.patch.object(classification, "FEW", 0):
+    with mock.patch.object(in_blocks, "Job", wraps=Job) as job, mock.patch.object(few_numbers, "FEW", 0):
         loss(*tensors)
     return job.call_args.args[1] is not None
 
@@ -134,7 +133,7 @@ def few(exponents, rounds, sample):
             seconds = medians(settings, ln.cross_entropy, tensors, rounds, sample)
             row.append(f"{seconds['closed form'] / seconds['float64']:.2f}")
         found.append((classes, *row))
-    heads = ("classes", *(f"2^{k}" + "*" * (1 << k == classification.FEW) for k in exponents))
+    heads = ("classes", *(f"2^{k}" + "*" * (1 << k == few_numbers.FEW) for k in exponents))
     return tabulate(found, heads, disable_numparse=True)
 
 

@@ -1,13 +1,16 @@
 """Losses of yes/no answers."""
 
 import functools
+import math
 
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossnotes import _checks
 from lossnotes._numeric import softplus, times
 from lossnotes._roads import answers, evaluate
 from lossnotes._roads.blocks import ClosedForm
+from lossnotes._roads.few import LEAST, are_few
 from lossnotes._tracing import leaf_of_fx
 from lossnotes._types import Reduction
 
@@ -70,8 +73,12 @@ def binary_cross_entropy_with_logits(
     _checks.is_floating_pair(fn, input, target)
     weight = _checks.as_factor_of(fn, "weight", weight, input)
     pos_weight = _checks.as_factor_of(fn, "pos_weight", pos_weight, input)
-    how = {"reduction": reduction, "check": functools.partial(_checks.are_answers, fn, target)}
+    check = functools.partial(_checks.are_answers, fn, target)
+    how = {"reduction": reduction, "check": check}
     if weight is None and pos_weight is None:
+        if _loses_nothing_in_double(input):
+            check()
+            return F.binary_cross_entropy_with_logits(input.double(), target.double(), reduction=reduction).to(input.dtype)
         compiled = answers.focal_for_a_compiler
         return evaluate(surprisal_of_answers, input, target, closed_form=OF_ANSWERS, compiled=compiled, **how)
     return evaluate(weighted_surprisal_of_answers, input, target, weight, pos_weight, closed_form=OF_WEIGHTED, **how)
@@ -88,6 +95,14 @@ def weighted_surprisal_of_answers(z, y, weight, pos_weight):
     yes = y if pos_weight is None else pos_weight * y
     loss = times(yes, softplus(-z)) + times(1 - y, softplus(z))
     return loss if weight is None else times(weight, loss)
+
+
+def _loses_nothing_in_double(scores):
+    """Whether there are few, of which none is next to certain."""
+    if not are_few(scores):
+        return False
+    least, most = scores.detach().aminmax()
+    return max(-least.item(), most.item()) < -math.log(LEAST)
 
 
 # Their closed forms.
