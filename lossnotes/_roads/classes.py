@@ -114,7 +114,7 @@ def surprisal_of_distributions(z, y, slope, weight):
     dim, y = class_dim(z), y.to(z.dtype)
     if weight is not None:
         y = y * of_classes(weight, z)
-    distance, top = _distance_from_largest(z, dim)
+    distance, top = _distance_from_largest(z, dim, slope)
     if not is_at_hand(z):
         distance.scatter_(dim, top, 0)  # inf - inf would be NaN
     terms = torch.mul(y, distance, out=slope)
@@ -126,13 +126,13 @@ def surprisal_of_distributions(z, y, slope, weight):
     others = e.scatter_(dim, top, 0).sum(dim, keepdim=True)
     losses += (mass * torch.log1p(others + (own - 1))).squeeze(dim)
     if slope is not None:
-        total, y_top = own + others, y.gather(dim, top)
-        of_top = torch.where(own == 1, mass * (others / total) - (mass - y_top), y_top - mass * (own / total))
-        torch.addcmul(y, e, mass / total, value=-1, out=slope).scatter_(dim, top, of_top)
+        each, y_top = mass / (own + others), y.gather(dim, top)
+        of_top = torch.where(own == 1, each * others - (mass - y_top), y_top - each * own)
+        torch.addcmul(y, e, each, value=-1, out=slope).scatter_(dim, top, of_top)
     return losses, [-1]
 
 
-def _distance_from_largest(z, dim):
+def _distance_from_largest(z, dim, room):
     """How far each score is from the largest of its row, and the place of that; some other place, if there are two."""
     if not is_at_hand(z):
         largest, top = z.max(dim, keepdim=True)
@@ -140,7 +140,9 @@ def _distance_from_largest(z, dim):
     # PyTorch's own search takes a CPU long. This is one operation, 0 below the threshold and its first argument above.
     distance, classes = z - z.amax(dim, keepdim=True), z.shape[dim]
     places = torch.arange(classes, dtype=z.dtype, device=z.device).view([-1 if d == dim else 1 for d in range(z.ndim)])
-    place = torch.ops.aten.threshold_backward(places.expand_as(z), distance, -torch.finfo(z.dtype).tiny).sum(dim, keepdim=True)
+    room = torch.empty_like(z) if room is None else room
+    torch.ops.aten.threshold_backward.grad_input(places.expand_as(z), distance, -torch.finfo(z.dtype).tiny, grad_input=room)
+    place = room.sum(dim, keepdim=True)
     return distance, place.clamp_(max=classes - 1).long()
 
 
