@@ -40,6 +40,10 @@ from lossnotes._roads import road as which_road
 CLASSES = 16
 
 
+def weighted_numbers(n, device):
+    return *numbers(n, device=device), torch.rand(n, device=device)
+
+
 def rows(loss):
     """The mean of a number for each row, so that there is something to differentiate."""
     return lambda *tensors: loss(*tensors).mean()
@@ -48,6 +52,7 @@ def rows(loss):
 # The inputs, and the loss. The first are elementwise, the others sum over classes.
 ELEMENTWISE = {
     "mse": (numbers, ln.mse_loss),
+    "mse, weighted": (weighted_numbers, lambda x, y, weight: ln.mse_loss(x, y, weight=weight)),
     "hinge": (scores_and_signs, ln.hinge_loss),
     "sigmoid focal": (scores_and_answers, partial(ln.sigmoid_focal_loss, alpha=0.25)),
     "BCE": (scores_and_answers, ln.binary_cross_entropy_with_logits),
@@ -153,7 +158,7 @@ def main():
     quick = parser.add_argument("--quick", action="store_true") and parser.parse_args().quick
     rounds = 2 if quick else 15
     torch.manual_seed(0)
-    print(roads((6, 16) if quick else range(6, 21), rounds, 0 if quick else 0.002), end="\n\n")
+    print(roads((6, 16) if quick else range(6, 23), rounds, 0 if quick else 0.002), end="\n\n")
     print(few((6, 8) if quick else range(6, 15), rounds, 0 if quick else 0.002), end="\n\n")
     some = {name: ELEMENTWISE[name] for name in ("mse", "sigmoid focal", "BCE, weighted")}
     print(blocks("BLOCK", some, (1 << (17 if quick else 24),), range(14, 16) if quick else range(12, 21), rounds))
