@@ -144,6 +144,8 @@ def test_class_probabilities_and_margins(reduction, small_blocks, definition):
     agree(definition, lambda z: ln.cross_entropy(z, y, weight, reduction=reduction), z)
     one_hot = torch.nn.functional.one_hot(z.detach().argmax(1), 5).double()  # a confident score that is right
     agree(definition, lambda z: ln.cross_entropy(z, one_hot, weight, reduction=reduction), z)
+    two = torch.tensor([[0, 3, 3, 1, -9], [5, 5, 5, 5, 5], [0, 0, 1, 40, 40]], dtype=torch.float64)  # and none is the largest
+    agree(definition, lambda z: ln.cross_entropy(z, y[:3], reduction=reduction), two)
     masked = scores((13, 5), torch.float64, masked=True)
     y[:, 0] = 0
     agree(definition, lambda z: ln.cross_entropy(z, y, reduction=reduction), masked)
@@ -301,6 +303,7 @@ def test_few_numbers_take_pytorchs_own():
 
     z, y = torch.linspace(-20, 20, 4), torch.ones(4)
     bce = ln.binary_cross_entropy_with_logits
+    assert way(bce, z - 1, y) == way(bce, z + 1, y) == "BlocksBackward"
     assert way(bce, z, y) != "BlocksBackward" == way(bce, 2 * z.detach(), y) == way(bce, z.double().detach(), y)
     assert way(bce, z, y, pos_weight=torch.tensor(2.0)) == "BlocksBackward"
     assert way(bce, z.detach().expand(few.FEW // 4 + 1, 4).clone(), y.expand(few.FEW // 4 + 1, 4)) == "BlocksBackward"

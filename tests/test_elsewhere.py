@@ -147,7 +147,9 @@ def test_scores_as_far_apart_as_they_can_be(elsewhere):
     """The smallest number is what many put for a class that cannot be: it is one like others, also where all scores are it."""
     least = torch.finfo(torch.float64).min
     for row in ([least, least, least], [1, least, least], [1e300, 0, 1e300], [-1e300, least, 0]):
-        case = test_roads.Case(ln.cross_entropy, "", {"input": torch.tensor([row, [1.0, 2, 3]]).double()}, {"target": T([0, 1])})
+        case = test_roads.Case(
+            ln.cross_entropy, "", {"input": torch.tensor([row, [1.0, 2, 3]], dtype=torch.float64)}, {"target": T([0, 1])}
+        )
         close(elsewhere(test_roads.plain, case), test_roads.plain(case), 1e-12)
 
 
