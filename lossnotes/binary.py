@@ -1,17 +1,17 @@
 """Losses of yes/no answers."""
 
 import functools
-import math
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from lossnotes import _checks
-from lossnotes._numeric import softplus, times
+from lossnotes._numeric import reduce, softplus, times, wide, wide_dtype
 from lossnotes._roads import answers, evaluate
 from lossnotes._roads.blocks import ClosedForm
-from lossnotes._roads.few import LEAST, are_few
-from lossnotes._tracing import leaf_of_fx
+from lossnotes._roads.few import are_few
+from lossnotes._tracing import is_at_hand, is_traced, leaf_of_fx
 from lossnotes._types import Reduction
 
 
@@ -73,12 +73,11 @@ def binary_cross_entropy_with_logits(
     _checks.is_floating_pair(fn, input, target)
     weight = _checks.as_factor_of(fn, "weight", weight, input)
     pos_weight = _checks.as_factor_of(fn, "pos_weight", pos_weight, input)
-    check = functools.partial(_checks.are_answers, fn, target)
-    how = {"reduction": reduction, "check": check}
+    how = {"reduction": reduction, "check": functools.partial(_checks.are_answers, fn, target)}
     if weight is None and pos_weight is None:
-        if _loses_nothing_in_double(input):
-            check()
-            return F.binary_cross_entropy_with_logits(input.double(), target.double(), reduction=reduction).to(input.dtype)
+        if are_few(input) and not target.requires_grad and _are_hard(target):
+            lead = wide(input) * torch.rsub(target.to(wide_dtype(input)), 1, alpha=2)
+            return reduce(F.softplus(lead, threshold=50), reduction).to(input.dtype)
         compiled = answers.focal_for_a_compiler
         return evaluate(surprisal_of_answers, input, target, closed_form=OF_ANSWERS, compiled=compiled, **how)
     return evaluate(weighted_surprisal_of_answers, input, target, weight, pos_weight, closed_form=OF_WEIGHTED, **how)
@@ -97,12 +96,9 @@ def weighted_surprisal_of_answers(z, y, weight, pos_weight):
     return loss if weight is None else times(weight, loss)
 
 
-def _loses_nothing_in_double(scores):
-    """Whether there are few, of which none is next to certain."""
-    if not are_few(scores):
-        return False
-    least, most = scores.detach().aminmax()
-    return max(-least.item(), most.item()) < -math.log(LEAST)
+def _are_hard(y):
+    """Whether every answer is 0 or 1. Then a loss is softplus of how far the wrong answer is ahead, which cancels nowhere."""
+    return not is_traced(y) and is_at_hand(y) and torch.equal(y, y * y)
 
 
 # Their closed forms.

@@ -1,5 +1,4 @@
-"""Few numbers: there PyTorch's own loss in float64 is as exact as a narrower input can use, and the fastest way. What counts is
-how many operations Python asks for."""
+"""Few numbers: what counts is how many operations Python asks for. PyTorch's own take fewest."""
 
 import torch
 
@@ -7,8 +6,8 @@ from lossnotes._tracing import is_at_hand, is_traced
 
 # Up to so many numbers this is faster than a closed form.
 FEW = 1 << 12
-# Where an answer is nearer to certain than that, its loss and its slope, which are both left of a difference there, have too few
-# digits in float64, too.
+# Where a class is nearer to certain than that, PyTorch's cross-entropy has too few digits in float64, too: its loss and its slope
+# are both what is left of a difference.
 LEAST = 1e-9
 
 
