@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossnotes import _checks
-from lossnotes._numeric import reduce, softplus, times, wide, wide_dtype
+from lossnotes._numeric import reduce, softplus, times, wide_dtype
 from lossnotes._roads import answers, evaluate
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._roads.few import are_few
@@ -76,7 +76,7 @@ def binary_cross_entropy_with_logits(
     how = {"reduction": reduction, "check": functools.partial(_checks.are_answers, fn, target)}
     if weight is None and pos_weight is None:
         if are_few(input) and not target.requires_grad and _are_hard(target):
-            lead = wide(input) * torch.rsub(target.to(wide_dtype(input)), 1, alpha=2)
+            lead = input * torch.rsub(target.to(wide_dtype(input)), 1, alpha=2)
             return reduce(F.softplus(lead, threshold=50), reduction).to(input.dtype)
         compiled = answers.focal_for_a_compiler
         return evaluate(surprisal_of_answers, input, target, closed_form=OF_ANSWERS, compiled=compiled, **how)
