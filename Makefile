@@ -9,6 +9,7 @@
 # make bench       measure time and memory against other packages (ten minutes; see benchmarks/README.md)
 # make mutants     break the package in hundreds of small ways, and list the ways that no test notices (an hour)
 # make lighthouse  what Lighthouse says of the first page and two chapters
+# make oldest      the tests of the losses with the oldest PyTorch that the package takes (gigabytes to download, ten minutes)
 # make graders     the homework with nbgrader and Otter, from end to end (five minutes)
 # make lock    write requirements.txt anew from pyproject.toml
 # make clean   remove what was built; `make clean-all` also removes the environment
@@ -21,8 +22,10 @@ READY := $(VENV)/.ready
 BENCHFLAGS ?=
 # A plain `make book` warns; `make book BOOKFLAGS="--all -W -n --keep-going"` rebuilds every page and fails on a warning.
 BOOKFLAGS ?=
+# The tests of the losses themselves.
+LOSSES := $(addprefix tests/test_,$(addsuffix .py,blocks elsewhere errors information linear loss_errors losses modules naive shortcuts softmax))
 
-.PHONY: book translations pdf test test-fast format lab notebooks bench mutants lighthouse graders lock clean clean-all
+.PHONY: book translations pdf test test-fast format lab notebooks bench mutants lighthouse graders oldest lock clean clean-all
 
 book: $(READY)
 	$(BIN)/python book/build.py $(BOOKFLAGS)
@@ -41,7 +44,7 @@ test: book
 # The tests of the losses themselves, and those that say what a new one still lacks. Left to `make test`: what compiles, starts processes or opens pages.
 test-fast: $(READY)
 	$(BIN)/pytest -q -o addopts="--doctest-modules --numprocesses=auto --dist=loadscope" -k "not compile and not inductor and not program" \
-		lossnotes $(addprefix tests/test_,$(addsuffix .py,blocks elsewhere errors information linear loss_errors losses modules naive shortcuts softmax)) \
+		lossnotes $(LOSSES) \
 		tests/test_roads.py::test_no_loss_is_left_out tests/test_check.py::test_every_function_with_a_formula_can_be_checked \
 		tests/test_package.py::test_all_is_what_is_exported tests/test_package.py::test_every_function_has_a_chapter \
 		tests/test_package.py::test_the_crosswalk_has_every_public_name_in_a_table_and_in_a_cell
@@ -88,6 +91,13 @@ graders:
 	  _build/graders/$$grader/bin/pip install --quiet --no-compile "torch==2.13.0" "$$package" ".[book]" || exit 1; \
 	  OMP_NUM_THREADS=1 _build/graders/$$grader/bin/python tests/graders/$${grader}_course.py || exit 1; \
 	done
+
+# What pyproject.toml says is the least, in an environment of its own. With what compiles: that is where versions differ.
+oldest:
+	test -x _build/oldest/bin/python || $(PYTHON) -m venv _build/oldest
+	_build/oldest/bin/pip install --quiet --no-compile pytest pytest-xdist nbval nbclient hypothesis expecttest mpmath ".[book]" \
+	  "$$($(PYTHON) -c "import tomllib; print(*(d.replace('>=', '==') + '.*' for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")"
+	_build/oldest/bin/python -m pytest -q -o addopts="--numprocesses=auto --dist=loadscope" $(LOSSES) tests/test_roads.py
 
 lighthouse: book
 	$(BIN)/python tests/lighthouse.py

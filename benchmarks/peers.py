@@ -85,20 +85,25 @@ def at_least(bound, memory=None):
     return goals if memory is None else (*goals, Goal("memory", "input", "≤", memory))
 
 
+def at_most(bound, peer):
+    """For a small input, where most of the time goes into checks."""
+    return (Goal("ours", peer, "≤", bound),)
+
+
 def normal(*shape, device):
     return torch.randn(shape, device=device)
 
 
-def scores_and_answers(n, device):
-    return normal(n, device=device).requires_grad_(), torch.empty(n, device=device).bernoulli_(0.5)
+def scores_and_answers(*shape, device):
+    return normal(*shape, device=device).requires_grad_(), torch.empty(shape, device=device).bernoulli_(0.5)
 
 
 def scores_and_soft_answers(n, device):
     return normal(n, device=device).requires_grad_(), torch.rand(n, device=device)
 
 
-def numbers(n, device):
-    return normal(n, device=device).requires_grad_(), normal(n, device=device)
+def numbers(*shape, device):
+    return normal(*shape, device=device).requires_grad_(), normal(*shape, device=device)
 
 
 def scores_and_signs(n, device):
@@ -109,6 +114,18 @@ def scores_and_signs(n, device):
 
 def scores_and_classes(n, classes, device):
     return normal(n, classes, device=device).requires_grad_(), torch.randint(classes, (n,), device=device)
+
+
+def scores_that_lead(by):
+    """Scores far apart, of which that of the right class leads by up to so much: of small networks after some epochs by 20, so that
+    no loss is below 1e-9; later by more."""
+
+    def draw(n, classes, device):
+        scores, target = 8 * normal(n, classes, device=device), torch.randint(classes, (n, 1), device=device)
+        lead = by * torch.rand(n, 1, device=device)
+        return scores.scatter(1, target, scores.amax(1, keepdim=True) + lead).requires_grad_(), target[:, 0]
+
+    return draw
 
 
 def scores_and_soft_classes(n, classes, device):
@@ -246,18 +263,22 @@ def cases(quick):
         Case("sigmoid focal 16M", (16 * M,), scores_and_answers, ours_focal, focal, at_least(4, 1.1)),
         Case("sigmoid focal 1M", (M,), scores_and_answers, ours_focal, focal, at_least(1.6)),
     ]
+    # Where huge pages bring a peer within reach of the goal, there is a second one.
+    not_slower = at_least(1)
     wide = [(2048, 32000), (8192, 1000), (65536, 10)]
     for (n, c), speed, memory in zip(wide, (1.6, 1.2, 1.2), (1.05, 1.05, 2)):
         shape = (n // 64, min(c, 500)) if quick else (n, c)
         goals = at_least(speed, memory)
         found.append(Case(f"cross_entropy {n} × {c}", shape, scores_and_classes, ln.cross_entropy, one, goals))
+        if c == 32000:
+            goals += not_slower
         found.append(Case(f"softmax focal {n} × {c}", shape, scores_and_classes, ln.softmax_focal_loss, many, goals))
+    ce = {"F.cross_entropy": F.cross_entropy}  # by the other formula, scores that far apart have too few digits
     smooth = functools.partial(F.cross_entropy, label_smoothing=0.1)
     mse = {"F.mse_loss": F.mse_loss}
     ours_smooth = functools.partial(ln.cross_entropy, label_smoothing=0.1)
     ours_bce = ln.binary_cross_entropy_with_logits
     rows = (64, 100) if quick else (8192, 1000)
-    against_f = (Goal("ours", "F.cross_entropy", "≤", 2),)
     against_products = (
         Goal("ours", "three products", "≤", 1.08),
         *at_least(1.25, 0.3),
@@ -269,19 +290,23 @@ def cases(quick):
             rows,
             scores_and_soft_classes,
             ln.cross_entropy,
-            {"F.cross_entropy": F.cross_entropy},
+            ce,
             at_least(1, 1.1),
         ),
-        Case("BCE 16M", (16 * M,), scores_and_answers, ours_bce, bce, at_least(1.5, 1.1)),
+        Case("BCE 16M", (16 * M,), scores_and_answers, ours_bce, bce, at_least(1.5, 1.1) + not_slower),
         Case("BCE 16M, soft answers", (16 * M,), scores_and_soft_answers, ours_bce, bce, at_least(1, 1.2)),
         Case("BCE 16M, pos_weight", (16 * M,), scores_and_answers, weighted(ours_bce), weighted_bce, at_least(1, 1.2)),
-        Case("MSE 16M", (16 * M,), numbers, ln.mse_loss, mse, at_least(1.35, 1.1)),
-        Case("hinge 16M", (16 * M,), scores_and_signs, ln.hinge_loss, hinge, at_least(3, 1.1)),
+        Case("MSE 16M", (16 * M,), numbers, ln.mse_loss, mse, at_least(1.35, 1.1) + not_slower),
+        Case("hinge 16M", (16 * M,), scores_and_signs, ln.hinge_loss, hinge, at_least(3, 1.1) + not_slower),
         Case("entropy 8192 × 1000", rows, distributions(1, True), mean_entropy, entr, at_least(2, 1.2)),
         Case("KL 8192 × 1000", rows, distributions(2, True), mean_divergence, kl, at_least(2, 1.2)),
         Case("entropy, values only", rows, distributions(1, False), mean_entropy, values_entr, at_least(1)),
         Case("KL, values only", rows, distributions(2, False), mean_divergence, values_kl, at_least(1)),
-        Case("cross_entropy 64 × 10", (64, 10), scores_and_classes, ln.cross_entropy, one, against_f),
+        Case("cross_entropy 64 × 10", (64, 10), scores_and_classes, ln.cross_entropy, one, at_most(2, "F.cross_entropy")),
+        Case("cross_entropy 64 × 10, trained", (64, 10), scores_that_lead(20), ln.cross_entropy, ce, at_most(2, "F.cross_entropy")),
+        Case("cross_entropy 64 × 10, certain", (64, 10), scores_that_lead(40), ln.cross_entropy, ce, at_most(3, "F.cross_entropy")),
+        Case("BCE 64 × 1", (64, 1), scores_and_answers, ours_bce, bce, at_most(2, "F.binary_cross_entropy_with_logits")),
+        Case("MSE 64 × 1", (64, 1), numbers, ln.mse_loss, mse, at_most(2, "F.mse_loss")),
         Case(
             "linear_cross_entropy 4096 × 512 × 32000",
             (64, 32, 500) if quick else (4096, 512, 32000),

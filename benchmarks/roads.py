@@ -1,5 +1,4 @@
-"""Where the two roads of lossnotes/_roads part: what the constants LARGE, BLOCK, BLOCK_OF_ROWS, BLOCK_OF_SCORES rest on, and FEW
-of lossnotes/classification.py.
+"""Where the two roads of lossnotes/_roads part: what the constants LARGE, BLOCK, BLOCK_OF_ROWS, BLOCK_OF_SCORES, FEW rest on.
 
     python benchmarks/roads.py           some minutes
     python benchmarks/roads.py --quick   a few small sizes, to see that it runs
@@ -33,12 +32,16 @@ from tabulate import tabulate
 from tqdm import tqdm
 
 import lossnotes as ln
-from lossnotes import classification
 from lossnotes._roads import blocks as in_blocks
+from lossnotes._roads import few as few_numbers
 from lossnotes._roads import linear
 from lossnotes._roads import road as which_road
 
 CLASSES = 16
+
+
+def weighted_numbers(n, device):
+    return *numbers(n, device=device), torch.rand(n, device=device)
 
 
 def rows(loss):
@@ -49,6 +52,7 @@ def rows(loss):
 # The inputs, and the loss. The first are elementwise, the others sum over classes.
 ELEMENTWISE = {
     "mse": (numbers, ln.mse_loss),
+    "mse, weighted": (weighted_numbers, lambda x, y, weight: ln.mse_loss(x, y, weight=weight)),
     "hinge": (scores_and_signs, ln.hinge_loss),
     "sigmoid focal": (scores_and_answers, partial(ln.sigmoid_focal_loss, alpha=0.25)),
     "BCE": (scores_and_answers, ln.binary_cross_entropy_with_logits),
@@ -76,7 +80,7 @@ ROADS = {
     "blocks": {LARGE: 1, WITHOUT_CLOSED_FORMS: lambda formula, closed_form, *rest: Job(formula, None, *rest)},
     "closed form": {LARGE: 1},
 }
-FEW = (classification, "FEW")
+FEW = (few_numbers, "FEW")
 CONSTANTS = {
     "BLOCK": (in_blocks, "BLOCK"),
     "BLOCK_OF_ROWS": (in_blocks, "BLOCK_OF_ROWS"),
@@ -100,7 +104,7 @@ def medians(settings, loss, tensors, rounds, sample):
 
 def has_closed_form(loss, tensors):
     """Whether the loss names one."""
-    with mock.patch.object(in_blocks, "Job", wraps=Job) as job, mock.patch.object(classification, "FEW", 0):
+    with mock.patch.object(in_blocks, "Job", wraps=Job) as job, mock.patch.object(few_numbers, "FEW", 0):
         loss(*tensors)
     return job.call_args.args[1] is not None
 
@@ -134,7 +138,7 @@ def few(exponents, rounds, sample):
             seconds = medians(settings, ln.cross_entropy, tensors, rounds, sample)
             row.append(f"{seconds['closed form'] / seconds['float64']:.2f}")
         found.append((classes, *row))
-    heads = ("classes", *(f"2^{k}" + "*" * (1 << k == classification.FEW) for k in exponents))
+    heads = ("classes", *(f"2^{k}" + "*" * (1 << k == few_numbers.FEW) for k in exponents))
     return tabulate(found, heads, disable_numparse=True)
 
 
@@ -154,7 +158,7 @@ def main():
     quick = parser.add_argument("--quick", action="store_true") and parser.parse_args().quick
     rounds = 2 if quick else 15
     torch.manual_seed(0)
-    print(roads((6, 16) if quick else range(6, 21), rounds, 0 if quick else 0.002), end="\n\n")
+    print(roads((6, 16) if quick else range(6, 23), rounds, 0 if quick else 0.002), end="\n\n")
     print(few((6, 8) if quick else range(6, 15), rounds, 0 if quick else 0.002), end="\n\n")
     some = {name: ELEMENTWISE[name] for name in ("mse", "sigmoid focal", "BCE, weighted")}
     print(blocks("BLOCK", some, (1 << (17 if quick else 24),), range(14, 16) if quick else range(12, 21), rounds))

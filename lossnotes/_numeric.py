@@ -12,7 +12,7 @@ def wide_dtype(x):
 
 def wide(x):
     """`x` in float32 at least."""
-    return x.to(wide_dtype(x))
+    return x if x.dtype == wide_dtype(x) else x.to(torch.float32)
 
 
 def widest_dtype(device):

@@ -47,7 +47,7 @@ def leaf_of_fx(function: Callable[P, R]) -> Callable[P, R]:
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         for x in (*args, *kwargs.values()):
             if isinstance(x, torch.fx.Proxy):
-                return x.tracer.create_proxy("call_function", call, args, kwargs)  # type: ignore[return-value]
+                return x.tracer.create_proxy("call_function", call, args, kwargs)  # type: ignore[return-value, unused-ignore]
         return function(*args, **kwargs)
 
     return call

@@ -2,13 +2,16 @@
 
 import functools
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from lossnotes import _checks
-from lossnotes._numeric import softplus, times
+from lossnotes._numeric import reduce, softplus, times, wide_dtype
 from lossnotes._roads import answers, evaluate
 from lossnotes._roads.blocks import ClosedForm
-from lossnotes._tracing import leaf_of_fx
+from lossnotes._roads.few import are_few
+from lossnotes._tracing import is_at_hand, is_traced, leaf_of_fx
 from lossnotes._types import Reduction
 
 
@@ -72,6 +75,9 @@ def binary_cross_entropy_with_logits(
     pos_weight = _checks.as_factor_of(fn, "pos_weight", pos_weight, input)
     how = {"reduction": reduction, "check": functools.partial(_checks.are_answers, fn, target)}
     if weight is None and pos_weight is None:
+        if are_few(input) and not target.requires_grad and _are_hard(target):
+            lead = input * torch.rsub(target.to(wide_dtype(input)), 1, alpha=2)
+            return reduce(F.softplus(lead, threshold=50), reduction).to(input.dtype)
         compiled = answers.focal_for_a_compiler
         return evaluate(surprisal_of_answers, input, target, closed_form=OF_ANSWERS, compiled=compiled, **how)
     return evaluate(weighted_surprisal_of_answers, input, target, weight, pos_weight, closed_form=OF_WEIGHTED, **how)
@@ -88,6 +94,11 @@ def weighted_surprisal_of_answers(z, y, weight, pos_weight):
     yes = y if pos_weight is None else pos_weight * y
     loss = times(yes, softplus(-z)) + times(1 - y, softplus(z))
     return loss if weight is None else times(weight, loss)
+
+
+def _are_hard(y):
+    """Whether every answer is 0 or 1. Then a loss is softplus of how far the wrong answer is ahead, which cancels nowhere."""
+    return not is_traced(y) and is_at_hand(y) and torch.equal(y, y * y)
 
 
 # Their closed forms.

@@ -12,12 +12,10 @@ from lossnotes._numeric import class_dim, of_classes, reduce, softplus, times, w
 from lossnotes._numeric import lead_of_others as lead
 from lossnotes._roads import classes, evaluate, evaluate_linear
 from lossnotes._roads.blocks import ClosedForm
-from lossnotes._tracing import is_at_hand, is_traced, leaf_of_fx, with_whole_classes
+from lossnotes._roads.few import LEAST, are_few
+from lossnotes._tracing import leaf_of_fx, with_whole_classes
 from lossnotes._types import Reduction
 from lossnotes.scores import log_softmax_of
-
-# Up to so many scores PyTorch's own cross-entropy in float64 is faster than our closed form.
-FEW = 1 << 12
 
 
 @leaf_of_fx
@@ -260,12 +258,10 @@ def _cross_entropy(fn, scores, evaluate, inputs, target, weight, ignore_index, r
         return evaluate(surprisal_of_distributions, *inputs, y, **how, weight=weight)
 
     target = _checks.as_classes(fn, target)
-    if weight is None and label_smoothing == 0 and scores is inputs[0] and _loses_nothing_in_double(scores):
-        try:
-            loss = F.cross_entropy(scores.double(), target, ignore_index=ignore_index, reduction=reduction)
-            return loss.to(scores.dtype)
-        except IndexError:
-            pass  # a target is no class, which is said below
+    if weight is None and label_smoothing == 0 and scores is inputs[0]:
+        loss = _in_double(scores, target, ignore_index, reduction) if are_few(scores) else None
+        if loss is not None:
+            return loss
     ignore_index = None if _checks.are_classes(fn, scores, target, ignore_index) else ignore_index
     share, count = weights_of(target, weight, ignore_index, dtype)
     how = {"reduction": reduction, "count": count, "ignore_index": ignore_index}
@@ -340,15 +336,26 @@ def _index(target, ignore_index):
     return target if ignore_index is None else zero_unless(target != ignore_index, target)
 
 
-def _loses_nothing_in_double(scores):
-    """Whether PyTorch's own cross-entropy, computed in float64, is exact here, and the fastest way.
+def _in_double(scores, target, ignore_index, reduction):
+    """PyTorch's own cross-entropy, computed in float64, or None where that is not as exact, or a target is no class."""
+    z, dim = scores.double(), class_dim(scores)
+    log_p = torch.log_softmax(z, dim)
+    try:
+        loss = F.nll_loss(log_p, target, ignore_index=ignore_index, reduction=reduction)
+    except IndexError:
+        return None
+    highest = log_p.detach().max().item()
+    if not highest < -LEAST:  # a class is next to certain, or nothing is known
+        least = LEAST * target.numel() if reduction == "sum" else LEAST
+        if not (highest <= 0 and reduction != "none" and loss.item() > least):
+            return None
+        if z.requires_grad:
+            z.register_hook(functools.partial(_with_slope_of_right, target=target, dim=dim))
+    return loss.to(scores.dtype)
 
-    It takes the logarithm of a probability near 1, and so has nine digits fewer than float64 where no score leads by more than
-    16: as many as a narrower input can use. For few scores, what counts is how many operations Python asks for.
-    """
-    if is_traced(scores) or not is_at_hand(scores) or torch.autograd.forward_ad._current_level >= 0:
-        return False
-    if scores.dtype == torch.float64 or not 0 < scores.numel() <= FEW:
-        return False
-    least, most = scores.detach().aminmax()
-    return most.item() - least.item() < 16
+
+def _with_slope_of_right(slope, target, dim):
+    """The slope of the right score, p - 1, has no digits left where p is next to 1. But softmax does not change when all scores
+    move together, so the slopes of a row sum to 0."""
+    index = target.clamp(0, slope.shape[dim] - 1).unsqueeze(dim)  # where a target does not count, all slopes are 0
+    return slope.scatter_add(dim, index, slope.sum(dim, keepdim=True).neg())

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 import lossnotes as ln
-from lossnotes import classification, focal
+from lossnotes import focal
 from lossnotes._roads import answers as closed_forms
-from lossnotes._roads import blocks, linear, road
+from lossnotes._roads import blocks, few, linear, road
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 2e-5, torch.bfloat16: 1e-2}
 DRAWS = functools.partial(torch.Generator().manual_seed, 0)
@@ -25,7 +25,7 @@ def small_blocks(monkeypatch):
         (linear, "BLOCK_OF_SCORES", 8),
     ):
         monkeypatch.setattr(home, name, value)
-    monkeypatch.setattr(classification, "FEW", 0)
+    monkeypatch.setattr(few, "FEW", 0)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 1)
 
 
@@ -144,6 +144,8 @@ def test_class_probabilities_and_margins(reduction, small_blocks, definition):
     agree(definition, lambda z: ln.cross_entropy(z, y, weight, reduction=reduction), z)
     one_hot = torch.nn.functional.one_hot(z.detach().argmax(1), 5).double()  # a confident score that is right
     agree(definition, lambda z: ln.cross_entropy(z, one_hot, weight, reduction=reduction), z)
+    two = torch.tensor([[0, 3, 3, 1, -9], [5, 5, 5, 5, 5], [0, 0, 1, 40, 40]], dtype=torch.float64)  # and none is the largest
+    agree(definition, lambda z: ln.cross_entropy(z, y[:3], reduction=reduction), two)
     masked = scores((13, 5), torch.float64, masked=True)
     y[:, 0] = 0
     agree(definition, lambda z: ln.cross_entropy(z, y, reduction=reduction), masked)
@@ -212,44 +214,112 @@ def test_a_compiler_gets_its_form(monkeypatch):
 # --- few scores: PyTorch's own cross-entropy in float64 -----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+NARROW = pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+
+
+def as_in_double(loss, z, tolerance, tiny=1e-30):
+    """The value, its slopes and a second derivative: as the definition has them in float64."""
+    found, exact = derivatives(loss, z), derivatives(loss, z.detach().double())
+    assert all(x.dtype == z.dtype for x in found)
+    # The second derivative of the definition itself is 0 where the lead is large.
+    for a, b, least in zip(found, exact, (0, tiny, 1e-12)):
+        torch.testing.assert_close(a.double(), b, rtol=tolerance, atol=least)
+
+
+@NARROW
 @REDUCTIONS
-@pytest.mark.parametrize("lead", [0, 3, 15.9, 16.1, 60])
-def test_few_scores(lead, reduction, dtype):
-    """The loss of an answer that leads by 15.9 is 1e-7, and has all its digits: as the definition in float64 says."""
+@pytest.mark.parametrize("others", ["alike", "even"])
+@pytest.mark.parametrize("lead", [0, 3, 20.5, 21, 37, 60])
+def test_few_scores(lead, others, reduction, dtype):
+    """The loss of an answer that leads by 20.5 is 1e-9, and has all its digits. So have slopes beside answers that lead less."""
     for shape in ((8, 5), (5,), (3, 5, 2), (4, 1)):
         z = torch.linspace(0, 1, torch.Size(shape).numel()).reshape(shape)
         target = torch.zeros(shape[:1] + shape[2:] if len(shape) > 1 else (), dtype=torch.int64)
         z.select(0 if len(shape) == 1 else 1, 0).fill_(0).add_(lead)
+        if others == "even" and len(shape) > 1:
+            z[::2, 0] = 0
         z = z.to(dtype).requires_grad_()
-
-        def loss(z):
-            return ln.cross_entropy(z, target, reduction=reduction)
-
-        found, exact = derivatives(loss, z), derivatives(loss, z.detach().double())
-        assert all(x.dtype == dtype for x in found)
         tolerance = {torch.float32: 2e-6, torch.bfloat16: 2e-2}[dtype]
-        # The second derivative of the definition itself is 0 where the lead is large.
-        for a, b, least in zip(found, exact, (0, 1e-30, 1e-12)):
-            torch.testing.assert_close(a.double(), b, rtol=tolerance, atol=least)
+        as_in_double(lambda z: ln.cross_entropy(z, target, reduction=reduction), z, tolerance)
+
+
+def test_few_scores_of_rows_that_do_not_count(definition):
+    """They may hold anything. Other rows may have classes that cannot be, also the right one."""
+    z = torch.linspace(0, 30, 35).view(7, 5)
+    for row in ([torch.inf] * 5, [torch.nan, 1, 2, 3, 4], [0, -torch.inf, -torch.inf, 2, 0], [-torch.inf] * 5, [0, 1, 2, 60, 0]):
+        z[1] = torch.tensor(row)
+        for masked in (False, True):
+            z[2, 0] = -torch.inf if masked else 1
+            for right in (3, 0):
+                target = torch.tensor([0, -100, right, 3, 4, -100, 4])
+                for reduction in ("mean", "sum", "none"):
+
+                    def slopes(target=target, reduction=reduction):
+                        x = z.clone().requires_grad_()
+                        loss = ln.cross_entropy(x, target, reduction=reduction)
+                        return loss.detach(), *torch.autograd.grad(loss.sum(), x)
+
+                    for a, b in zip(slopes(), definition(slopes)):
+                        torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-30)
 
 
 def test_few_scores_take_the_short_way_and_leave_it():
     z, target = torch.linspace(0, 1, 20).view(4, 5).requires_grad_(), torch.tensor([0, 1, 2, 3])
 
-    def is_short(z):
-        return type(ln.cross_entropy(z, target).grad_fn).__name__ != "BlocksBackward"
+    def is_short(z, **how):
+        return type(ln.cross_entropy(z, target, **how).grad_fn).__name__ != "BlocksBackward"
 
     assert is_short(z)
     assert not is_short(z.detach().double().requires_grad_())
-    assert not is_short((30 * z.detach()).requires_grad_())
-    assert not is_short(torch.where(z.detach() > 0, z.detach(), -torch.inf).requires_grad_())
+    far, farther = ((by * z.detach()).requires_grad_() for by in (300, 600))
+    assert is_short(far) and is_short(far, reduction="none") and is_short(farther) and not is_short(farther, reduction="none")
+    assert not is_short((30 * torch.eye(5)[:4]).requires_grad_())  # all are right, and the mean is next to nothing
+    assert is_short(torch.where(z.detach() > 0, z.detach(), -torch.inf).requires_grad_())
+    assert not is_short(torch.where(z.detach() > 0, z.detach(), torch.inf).requires_grad_())
     with pytest.raises(ValueError, match=r"cross_entropy: target\[3\] is 5; expected a class from 0 to 4"):
         ln.cross_entropy(z, torch.tensor([0, 1, 2, 5]))
     some = torch.tensor([0, -100, 2, -100])
     torch.testing.assert_close(ln.cross_entropy(z, some), ln.cross_entropy(z[::2], some[::2]))
     assert ln.cross_entropy(z, torch.full((4,), -100)).isnan()
     assert ln.cross_entropy(z[:0], target[:0]).isnan()
+
+
+@NARROW
+@REDUCTIONS
+@pytest.mark.parametrize("lead", [0, 3, 20.5, 21, 60])
+def test_few_answers(lead, reduction, dtype):
+    z = torch.tensor([lead, -lead, lead / 2, -lead / 3, 0.1]).to(dtype).requires_grad_()
+    tolerance = {torch.float32: 2e-6, torch.bfloat16: 2e-2}[dtype]
+    for y in ([1, 0, 1, 0, 1], [0, 1, 0, 1, 1], [0.25, 0.5, 0.75, 0.5, 0.3]):
+        found, exact = (
+            derivatives(lambda z: ln.binary_cross_entropy_with_logits(z, torch.tensor(y).to(z.dtype), reduction=reduction), x)  # noqa: B023
+            for x in (z, z.detach().to(dtype).double())
+        )
+        # Of an answer that is next to certain, and wrong, the second derivative has but absolute accuracy.
+        for a, b, least in zip(found, exact, (0, 1e-30 if y[0] in (0, 1) else 1e-6, 1e-7)):
+            torch.testing.assert_close(a.double(), b, rtol=tolerance, atol=least)
+
+
+def test_few_numbers_take_pytorchs_own():
+    def way(fn, z, y, **how):
+        return type(fn(z.requires_grad_(), y, **how).grad_fn).__name__
+
+    z, y = torch.linspace(-20, 20, 4), torch.ones(4)
+    bce = ln.binary_cross_entropy_with_logits
+    assert way(bce, z, y) != "BlocksBackward" != way(bce, z.detach(), 1 - y)
+    for x, t in ((z, y / 2), (z.double(), y), (z, y.clone().requires_grad_())):
+        assert way(bce, x.detach(), t) == "BlocksBackward"
+    assert way(bce, z, y, pos_weight=torch.tensor(2.0)) == "BlocksBackward"
+    assert way(bce, z.detach().expand(few.FEW // 4 + 1, 4).clone(), y.expand(few.FEW // 4 + 1, 4)) == "BlocksBackward"
+    ends = torch.tensor([torch.inf, -torch.inf, torch.inf, torch.nan], requires_grad=True)
+    losses = bce(ends, torch.tensor([1.0, 0, 0, 1]), reduction="none")
+    assert losses.tolist()[:3] == [0, 0, torch.inf] and losses[3].isnan()
+    assert torch.autograd.grad(losses[:3].sum(), ends)[0].tolist()[:3] == [0, 0, 1]
+    with pytest.raises(ValueError, match=r"target\[0\] is 2"):
+        bce(z, 2 * y)
+    assert way(ln.mse_loss, z, y) == "MseLossBackward0"
+    for x, t in ((z.half(), y.half()), (z, y.double()), (torch.zeros(few.FEW + 1), torch.zeros(few.FEW + 1))):
+        assert way(ln.mse_loss, x.detach(), t) == "BlocksBackward"
 
 
 # --- autograd -----------------------------------------------------------------------------------------------------------
@@ -347,7 +417,7 @@ def test_parts_cover_everything_once():
 
 def peak(fn):
     """The most memory that `fn` holds at once, in bytes, above what was there."""
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True, acc_events=True) as profile:
         fn()
     held = most = 0
     for event in profile.profiler.kineto_results.events():

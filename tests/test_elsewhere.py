@@ -17,6 +17,7 @@ from lossnotes._roads import blocks, linear, road
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import traffic  # noqa: E402
 
+T, inf, nan = torch.tensor, torch.inf, torch.nan
 # What makes a GPU, and whoever asked, wait: reading a number, and results whose size hangs on values.
 LOOKS = "_local_scalar_dense nonzero masked_select unique unique_dim unique_consecutive _unique _unique2 equal is_nonzero".split()
 
@@ -134,13 +135,34 @@ def test_classes_are_as_exact(gamma, elsewhere):
 
 def test_a_row_without_a_softmax(elsewhere):
     """Two certain classes, none that can be, NaN: as the definition has it."""
-    inf, nan = torch.inf, torch.nan
-    for row in ([inf, inf, 1], [-inf, -inf, -inf], [nan, 1, 2], [1, nan, 2], [2, -inf, -inf]):
+    for row in ([inf, inf, 1], [-inf, -inf, -inf], [nan, 1, 2], [1, nan, 2], [2, -inf, -inf], [1, nan, inf], [inf, nan, 1]):
         z = torch.tensor([row, [1.0, 2, 3]], dtype=torch.float64)
         for target in (torch.tensor([0, 1]), torch.tensor([2, 1])):
             for options in ({}, {"label_smoothing": 0.1}):
                 case = test_roads.Case(ln.cross_entropy, "", {"input": z}, {"target": target} | options)
                 close(elsewhere(test_roads.plain, case), test_roads.plain(case), 1e-12)
+
+
+def test_scores_as_far_apart_as_they_can_be(elsewhere):
+    """The smallest number is what many put for a class that cannot be: it is one like others, also where all scores are it."""
+    least = torch.finfo(torch.float64).min
+    for row in ([least, least, least], [1, least, least], [1e300, 0, 1e300], [-1e300, least, 0]):
+        case = test_roads.Case(
+            ln.cross_entropy, "", {"input": torch.tensor([row, [1.0, 2, 3]], dtype=torch.float64)}, {"target": T([0, 1])}
+        )
+        close(elsewhere(test_roads.plain, case), test_roads.plain(case), 1e-12)
+
+
+def test_a_row_that_does_not_count_may_hold_anything(elsewhere):
+    z = torch.tensor([[nan, 1, 2], [1, nan, inf], [-inf, inf, nan], [1, 2, 3]]).double().requires_grad_()
+    for fn in (ln.cross_entropy, ln.softmax_focal_loss):
+
+        def step(fn=fn):
+            value = fn(z, T([-100, -100, -100, 1]))
+            return value.detach(), torch.autograd.grad(value, z)[0]
+
+        value, slopes = elsewhere(step)
+        assert value.isfinite() and (slopes[:3] == 0).all() and slopes[3].isfinite().all()
 
 
 def test_a_second_backward_pass_and_one_of_a_multiple(elsewhere):

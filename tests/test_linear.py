@@ -330,7 +330,7 @@ def test_compiles_without_a_graph_break(road, target, options):
 
 def peak(step):
     """Most bytes that `step` held at once on the CPU, beside what was there before."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True) as seen:
         step()
     changes = [e for e in seen.profiler.kineto_results.events() if e.name() == "[memory]"]
     return max(itertools.accumulate(e.nbytes() for e in sorted(changes, key=lambda e: e.start_ns())))

@@ -16,8 +16,11 @@ def as_layer(fn, input, linear_weight, linear_bias):
         is_floating_tensor(fn, name, x)
     share_a_device(fn, input, **others)
     dtype = input.dtype
-    if torch.amp.is_autocast_available(input.device.type) and torch.is_autocast_enabled(input.device.type):
-        dtype, low = torch.promote_types(dtype, torch.float32), torch.get_autocast_dtype(input.device.type)
+    device = input.device.type
+    if device != "meta" and torch.is_autocast_enabled(
+        device
+    ):  # on meta there is none, and PyTorch 2.11 cannot compile the question
+        dtype, low = torch.promote_types(dtype, torch.float32), torch.get_autocast_dtype(device)
         layer = (x if x is None or x.dtype == torch.float64 else x.to(low) for x in (input, linear_weight, linear_bias))
         input, linear_weight, linear_bias = layer
         others = {"linear_weight": linear_weight} | ({} if linear_bias is None else {"linear_bias": linear_bias})

@@ -15,9 +15,9 @@ def focal(z, target, share, slope, ignore_index, gamma=0):
     found = way(z, index, ignored, dim, slope)
     if found is None:
         return None
-    right, others, losses = found
+    right, others, losses, share_of_others = found
     total = right + others
-    factor = total.reciprocal()
+    factor = share_of_others / total
     if gamma != 0:
         q = others / total
         power = q.pow(gamma)
@@ -25,8 +25,6 @@ def focal(z, target, share, slope, ignore_index, gamma=0):
         bend = gamma * torch.where(right > 0, right / total * losses, 0) / q.clamp(min=torch.finfo(q.dtype).tiny) + 1
         factor = factor * power * bend
         losses = losses * power
-    if slope is not None:
-        slope.scatter_(dim, index, 0 - others)  # of an infinite row that does not count 0, and not -0
     return _of_each(losses.squeeze(dim), share, ignored), [_of_each(factor.squeeze(dim), share, ignored)]
 
 
@@ -43,8 +41,8 @@ def _of_each(x, share, ignored):
     return x if ignored is None else torch.where(ignored, 0, x)
 
 
-# Each gives the exponentials of the scores in proportion, in `out`, with 0 for the right class; that of the right class; those of
-# the others together; and the losses.
+# Each writes slopes in proportion to `out`, and gives the probabilities of the right class and of the others together, in
+# proportion, the losses, and what the slopes of a row are multiplied with where those two sum to 1.
 
 
 def _right_and_others(z, index, ignored, dim, out):
@@ -62,7 +60,8 @@ def _right_and_others(z, index, ignored, dim, out):
     if ignored is not None and not others.isfinite().all():  # 0 times the NaN of a row that does not count is NaN
         e.masked_fill_(ignored.unsqueeze(dim), 0)
         others.masked_fill_(ignored.unsqueeze(dim), 0)
-    return right, others, losses
+    e.scatter_(dim, index, 0 - others)  # of an infinite row that does not count 0, and not -0
+    return right, others, losses, 1
 
 
 def _exponentials(z, dim, out):
@@ -77,21 +76,26 @@ def _exponentials(z, dim, out):
 
 
 def _right_and_others_unseen(z, index, ignored, dim, out):
-    """For all scores alike: tiny, huge or infinite."""
-    largest = z.amax(dim, keepdim=True)
-    ahead = largest - z.gather(dim, index)
-    e = at_most_one(from_largest(z, largest, out))
-    right = e.gather(dim, index)
-    others = e.scatter_(dim, index, 0).sum(dim, keepdim=True)
-    # Scores that are all -inf, or inf for the right class and another, have no softmax.
-    nothing, both = largest == -torch.inf, ahead.isnan() & (others >= 1)
-    right = torch.where(nothing, 1, right)
-    unknown = both | largest.isnan()
-    others = torch.where(unknown if ignored is None else unknown & ~ignored.unsqueeze(dim), torch.nan, others)
-    # Where another class is ahead, its own exponential is 1, and the right one's may be too small for any dtype. And where
-    # nothing is ahead, log(others) would be.
-    losses = torch.where(ahead > 0, softplus(ahead + others.log(), threshold=50), torch.log1p(others))
-    return right, others, torch.where(nothing, torch.nan, losses)
+    """For all scores alike: tiny, huge or infinite. Four passes over memory: numbers for what is none, the largest of them,
+    the softmax of the others, and later the factor. Three, as PyTorch has it, would not do: the softmax of an infinite score is
+    NaN, which no factor brings back to its limit, and where the right class is next to certain, the others have to be summed
+    without it.
+    """
+    limits = torch.finfo(z.dtype)
+    sure, unknown = limits.max * (1 - limits.eps), limits.max
+    right = z.gather(dim, index)
+    e = torch.nan_to_num(z, nan=unknown, posinf=sure, neginf=limits.min, out=out).scatter_(dim, index, -torch.inf)
+    largest, top = e.max(dim, keepdim=True)
+    torch.softmax(e, dim, out=e)
+    infinite = torch.where(largest == unknown, torch.nan, torch.inf)
+    # How far the others together are ahead: 1 - p is never formed.
+    lead = torch.where(largest < sure, largest, infinite) - right - e.gather(dim, top).log()
+    nothing = (right == -torch.inf) & (largest <= limits.min)  # scores that are all -inf have no softmax
+    lead = torch.where(nothing | (largest == -torch.inf), -torch.inf, lead)  # and a single class is never wrong
+    losses = torch.where(nothing, torch.nan, softplus(lead, threshold=50))
+    e.scatter_(dim, index, -1)
+    q = lead.sigmoid()
+    return 1 - q, q, losses, q
 
 
 def from_largest(z, largest, out=None):
@@ -110,8 +114,7 @@ def surprisal_of_distributions(z, y, slope, weight):
     dim, y = class_dim(z), y.to(z.dtype)
     if weight is not None:
         y = y * of_classes(weight, z)
-    largest, top = _largest(z, dim)
-    distance = torch.sub(z, largest)
+    distance, top = _distance_from_largest(z, dim, slope)
     if not is_at_hand(z):
         distance.scatter_(dim, top, 0)  # inf - inf would be NaN
     terms = torch.mul(y, distance, out=slope)
@@ -123,20 +126,24 @@ def surprisal_of_distributions(z, y, slope, weight):
     others = e.scatter_(dim, top, 0).sum(dim, keepdim=True)
     losses += (mass * torch.log1p(others + (own - 1))).squeeze(dim)
     if slope is not None:
-        total, y_top = own + others, y.gather(dim, top)
-        of_top = torch.where(own == 1, mass - y_top - mass * (others / total), mass * (own / total) - y_top)
-        torch.addcmul(y.neg(), e, mass / total, out=slope).scatter_(dim, top, of_top)
-    return losses, [1]
+        each, y_top = mass / (own + others), y.gather(dim, top)
+        of_top = torch.where(own == 1, each * others - (mass - y_top), y_top - each * own)
+        torch.addcmul(y, e, each, value=-1, out=slope).scatter_(dim, top, of_top)
+    return losses, [-1]
 
 
-def _largest(z, dim):
-    """The largest score of each row, and its place; some other place, if there are two. PyTorch's own takes a CPU long."""
+def _distance_from_largest(z, dim, room):
+    """How far each score is from the largest of its row, and the place of that; some other place, if there are two."""
     if not is_at_hand(z):
-        return z.max(dim, keepdim=True)
-    largest, classes = z.amax(dim, keepdim=True), z.shape[dim]
+        largest, top = z.max(dim, keepdim=True)
+        return z - largest, top
+    # PyTorch's own search takes a CPU long. This is one operation, 0 below the threshold and its first argument above.
+    distance, classes = z - z.amax(dim, keepdim=True), z.shape[dim]
     places = torch.arange(classes, dtype=z.dtype, device=z.device).view([-1 if d == dim else 1 for d in range(z.ndim)])
-    place = torch.eq(z, largest, out=torch.empty_like(z)).mul_(places).sum(dim, keepdim=True)
-    return largest, place.clamp_(max=classes - 1).long()
+    room = torch.empty_like(z) if room is None else room
+    torch.ops.aten.threshold_backward.grad_input(places.expand_as(z), distance, -torch.finfo(z.dtype).tiny, grad_input=room)
+    place = room.sum(dim, keepdim=True)
+    return distance, place.clamp_(max=classes - 1).long()
 
 
 def surprisal_of_smoothed(z, target, share, slope, weight, ignore_index, label_smoothing):
