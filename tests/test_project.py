@@ -68,7 +68,7 @@ def test_one_version():
 
 @pytest.fixture
 def config():
-    return SimpleNamespace(html_baseurl="", html_theme_options={"show_toc_level": 2})
+    return SimpleNamespace(language="en", html_baseurl="", html_theme_options={"show_toc_level": 2})
 
 
 def test_the_book_takes_its_address_from_who_publishes_it(config, monkeypatch):
@@ -80,6 +80,9 @@ def test_the_book_takes_its_address_from_who_publishes_it(config, monkeypatch):
     options = config.html_theme_options
     assert options["repository_url"] == "https://github.com/owner/notes" and options["repository_branch"] == "edition-2"
     assert options["show_toc_level"] == 2 and {"binderhub_url", "colab_url"} == options["launch_buttons"].keys()
+    config.language = "zh_CN"
+    lossnotes_book.take_address(None, config)
+    assert config.html_baseurl == "https://example.org/notes/zh/"
 
 
 def test_without_an_address_there_is_none(config, monkeypatch):

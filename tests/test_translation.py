@@ -304,7 +304,7 @@ def english_left(page):
         shared.extract()
     for block in page.select("p, li, td, th, h1, h2, h3, h4, figcaption, summary, dt, dd, button, figure output"):
         text = " ".join(block.get_text(" ").split())
-        if len(re.findall("[A-Za-z]{2,}", text)) > 3 and not HAN.search(text):
+        if len(re.findall("[A-Za-z]{2,}", text)) > 3 and not HAN.search(text) and not re.search(r", \d{4}\.", text):  # a work
             yield f"<{block.name}> {text[:100]}"
     for tag in page.select("[alt], [title], [aria-label], [placeholder], meta[name=description]"):
         for key in ("alt", "title", "aria-label", "placeholder", "content"):
