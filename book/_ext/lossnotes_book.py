@@ -97,7 +97,7 @@ def key_cache(app, config):
     config.nb_execution_cache_path = str(caches / config.lossnotes_cache_key)
     for old in caches.glob("*"):
         if old != Path(config.nb_execution_cache_path):
-            shutil.rmtree(old) if old.is_dir() else old.unlink()
+            shutil.rmtree(old, ignore_errors=True) if old.is_dir() else old.unlink(missing_ok=True)  # another build may do the same
 
 
 def execute_in_parallel(app, env, docnames):
