@@ -1,6 +1,7 @@
 """The whole book in one file, made from its built pages.
 
-python book/take_along.py pdf      _build/loss-notes.pdf: the pages joined into one, printed by Chromium
+python book/take_along.py pdf      _build/loss-notes.pdf and _build/loss-notes-zh.pdf: the pages joined into one, printed by Chromium
+python book/take_along.py pdf en   the English one alone
 
 Everything folded is open, but code that only draws a figure or checks a number is left out: it is in the notebooks.
 """
@@ -12,6 +13,7 @@ import os
 import re
 import sys
 import tomllib
+from collections import namedtuple
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -21,9 +23,16 @@ from browser import launched
 from lxml import html
 from lxml.html.builder import E
 
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+from catalogues import said as say  # noqa: E402
+
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
-PDF = ROOT / "_build" / "loss-notes.pdf"
+Edition = namedtuple("Edition", "language tag site pdf")
+EDITIONS = {
+    "en": Edition("en", "en", SITE, ROOT / "_build" / "loss-notes.pdf"),
+    "zh": Edition("zh_CN", "zh-CN", SITE / "zh", ROOT / "_build" / "loss-notes-zh.pdf"),
+}
 # What a page has for a screen alone; folded code that says nothing itself, which draws; and checks.
 NOT_TAKEN = (
     ".//script | .//*[contains(@class, 'headerlink')] | .//*[contains(@class, 'explorable-controls')]"
@@ -44,9 +53,9 @@ def anchor(name, fragment=""):
     return re.sub(r"\W+", "-", name.removeprefix("book/")) + (f"--{fragment}" if fragment else "")
 
 
-def taken(name, names):
+def taken(site, name, names):
     """A page's article, with every id its own and every link inside the document; `names` are the pages that are in it."""
-    (article,) = html.parse(SITE / f"{name}.html").xpath("//article")
+    (article,) = html.parse(site / f"{name}.html").xpath("//article")
     for tag in article.xpath(NOT_TAKEN):
         tag.drop_tree()
     for tag in article.xpath(".//details"):
@@ -59,14 +68,14 @@ def taken(name, names):
         if len(tag.xpath(".//tr")) <= LONG:
             tag.classes.add("keep")
     for tag in article.xpath(".//img"):
-        tag.set("src", "html/" + os.path.relpath((SITE / name).parent / tag.get("src"), SITE))
+        tag.set("src", "html/" + os.path.relpath((site / name).parent / tag.get("src"), SITE))
         tag.attrib.pop("loading", None)
     for tag in article.xpath(".//*[@id]"):
         tag.set("id", anchor(name, tag.get("id")))
     for tag in article.xpath(".//a[@href]"):
         address = urlsplit(tag.get("href"))
         if not address.scheme:
-            path = os.path.relpath((SITE / name).parent / unquote(address.path), SITE) if address.path else f"{name}.html"
+            path = os.path.relpath((site / name).parent / unquote(address.path), site) if address.path else f"{name}.html"
             page = path.removesuffix(".html")
             if page in names:
                 tag.set("href", "#" + anchor(page, address.fragment))
@@ -88,52 +97,59 @@ def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
-def joined(pages=None, front_only=False):
+def authors():
+    return project()["authors"][0]["name"]
+
+
+def joined(edition=EDITIONS["en"], pages=None, front_only=False):
     """The one document, as HTML, or its title and contents. `pages` are the numbers of the pages, by anchor, for the contents."""
+    language, site = edition.language, edition.site
     names = [name for _, chapters in contents() for name in chapters]
     body, lines, styles = [], [], []
     for part, chapters in contents():
+        part = part and say(language, part)
         if part:
             lines.append(E.li(part, {"class": "part"}))
         for name in chapters:
-            article = taken(name, names)
+            article = taken(site, name, names)
             article.set("id", anchor(name))
             article.set("style", f"page: {anchor(name)}")
             if part and name == chapters[0]:
                 article.insert(0, E.h1(part, {"class": "part"}))
             if not part:
-                article.xpath(".//h2")[0].text = "About this book"
+                article.xpath(".//h2")[0].text = say(language, "About this book")
             said = title(article)
             styles.append(f'@page {anchor(name)} {{ @top-right {{ content: "{said}" }} }}')
             number = E.span(str((pages or {}).get(anchor(name), 888)), {"class": "page-number"})
             lines.append(E.li(E.a(E.span(said), number, href="#" + anchor(name))))
             body.append(article)
-    about = project()
+    about, author = project(), authors()
+    imprint = say(
+        language,
+        "Version {}. Text and figures under CC BY 4.0, code under the MIT licence. What the pages of the web fold away is open here. "
+        "Figures that move stand still; code that only draws a figure or checks a number is left out. The notebooks have it.",
+    )
     front = E.section(
-        E.div("Loss Notes", {"class": "title"}),
-        E.p("What loss functions are, where they come from, and what they do when they run", {"class": "subtitle"}),
-        E.p(about["authors"][0]["name"]),
-        E.p(
-            f"Version {about['version']}. Text and figures under CC BY 4.0, code under the MIT licence. What the pages of the web fold away "
-            "is open here. Figures that move stand still; code that only draws a figure or checks a number is left out. The notebooks have it.",
-            {"class": "imprint"},
-        ),
-        E.nav(E.div("Contents", {"class": "contents-title"}), E.ul(*lines), {"class": "contents"}),
+        E.div(say(language, "Loss Notes"), {"class": "title"}),
+        E.p(say(language, "What loss functions are, where they come from, and what they do when they run"), {"class": "subtitle"}),
+        E.p(say(language, author)),
+        E.p(imprint.format(about["version"]), {"class": "imprint"}),
+        E.nav(E.div(say(language, "Contents"), {"class": "contents-title"}), E.ul(*lines), {"class": "contents"}),
         {"class": "front"},
     )
-    sheets = html.parse(SITE / f"{names[0]}.html").xpath("//link[@rel='stylesheet']/@href")
-    sheets = ["html/" + os.path.relpath((SITE / names[0]).parent / urlsplit(sheet).path, SITE) for sheet in sheets]
+    sheets = html.parse(site / f"{names[0]}.html").xpath("//link[@rel='stylesheet']/@href")
+    sheets = ["html/" + os.path.relpath((site / names[0]).parent / urlsplit(sheet).path, SITE) for sheet in sheets]
     own = (Path(__file__).parent / "take_along.css").read_text("utf-8")
     head = E.head(
         E.meta(charset="utf-8"),
-        E.title("Loss Notes"),
+        E.title(say(language, "Loss Notes")),
         *(E.link(rel="stylesheet", href=sheet) for sheet in sheets),
         E.style(own + "\n".join(styles)),
     )
     document = E.html(
         head,
         E.body(E.main(front, *([] if front_only else body), {"class": "bd-main bd-content"})),
-        {"lang": "en", "data-theme": "light"},
+        {"lang": edition.tag, "data-theme": "light"},
     )
     # KaTeX's zero-width spaces hold up nothing on paper; without them a test can count what is printed of the formulas.
     return html.tostring(document, doctype="<!DOCTYPE html>", encoding="unicode").replace("\u200b", "")
@@ -170,40 +186,42 @@ def starts(pdf):
     return {name.lstrip("/"): numbers[place[0].objgen] for name, place in pdf.Root.Dests.items()}
 
 
-def make_pdf():
+def make_pdf(edition):
     """Write the book as PDF, unless what is there was printed from the same pages. Gives its path, or None without a Chromium."""
-    text = joined()
+    text = joined(edition)
     made_from = hashlib.sha256(text.encode())
-    for file in sorted([*(SITE / "_images").iterdir(), *(SITE / "_static").rglob("*.css"), Path(__file__)]):
+    for file in sorted([*(edition.site / "_images").iterdir(), *(edition.site / "_static").rglob("*.css"), Path(__file__)]):
         made_from.update(file.read_bytes())
-    if PDF.is_file():
-        with pikepdf.open(PDF) as pdf:
+    if edition.pdf.is_file():
+        with pikepdf.open(edition.pdf) as pdf:
             if pdf.docinfo.get("/MadeFrom") == made_from.hexdigest():
-                return PDF
+                return edition.pdf
     with launched() as chromium:
         if not chromium:
             return None
         pdf = printed(chromium, text)
         # The contents again, with the numbers of the pages: what draws the first pages is exchanged, and all that leads to
         # them or from them stays.
-        again = printed(chromium, joined(starts(pdf), front_only=True))
+        again = printed(chromium, joined(edition, starts(pdf), front_only=True))
     for page, numbered in zip(pdf.pages, again.pages, strict=False):
         numbered = pdf.copy_foreign(numbered.obj)
         page.obj.Contents, page.obj.Resources = numbered.Contents, numbered.Resources
-    pdf.docinfo["/Author"] = project()["authors"][0]["name"]
+    author = authors()
+    pdf.docinfo["/Author"] = say(edition.language, author)
     pdf.docinfo["/MadeFrom"] = made_from.hexdigest()
     pdf.Root.PageMode = pikepdf.Name.UseOutlines
-    pdf.save(PDF, object_stream_mode=pikepdf.ObjectStreamMode.generate, deterministic_id=True)
-    return PDF
+    pdf.save(edition.pdf, object_stream_mode=pikepdf.ObjectStreamMode.generate, deterministic_id=True)
+    return edition.pdf
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("form", choices=["pdf"])
-    parser.parse_args()
-    if not (path := make_pdf()):
-        sys.exit("no Chromium, and none could be fetched. Try to install one")
-    print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
+    parser.add_argument("editions", nargs="*", choices=[[], *EDITIONS], help="en or zh; both if none is named")
+    for name in parser.parse_args().editions or EDITIONS:
+        if not (path := make_pdf(EDITIONS[name])):
+            sys.exit("no Chromium, and none could be fetched. Try to install one")
+        print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":

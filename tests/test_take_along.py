@@ -56,11 +56,11 @@ def of_formulas(text):
 def pdf():
     """The PDF as `make pdf` leaves it; made now, where it is missing or older than the pages."""
     # In a process of its own: in this one another test may hold Playwright, which starts once.
-    made = subprocess.run([sys.executable, ROOT / "book" / "take_along.py", "pdf"], capture_output=True, text=True)
+    made = subprocess.run([sys.executable, ROOT / "book" / "take_along.py", "pdf", "en"], capture_output=True, text=True)
     if made.returncode:
         without = "no Chromium" in made.stderr and not os.environ.get("CI")
         (pytest.skip if without else pytest.fail)(made.stderr)
-    with pikepdf.open(take_along.PDF) as pdf:
+    with pikepdf.open(take_along.EDITIONS["en"].pdf) as pdf:
         yield pdf
 
 
@@ -183,7 +183,7 @@ def test_what_is_only_for_a_screen_is_left_at_home(text):
 def test_the_first_page_offers_what_there_is(tmp_path):
     """In a book of one page: not before there is a PDF, when there is one, and no more when it is gone."""
     (tmp_path / "index.rst").write_text("Title\n=====\n\n.. book-in-one-file::\n")
-    made, out = tmp_path / lossnotes_downloads.PDF, tmp_path / "out"
+    made, out = tmp_path / lossnotes_downloads.PDFS["en"], tmp_path / "out"
 
     def offer():
         command = [sys.executable, "-m", "sphinx", "-q", "-C", "-D", "extensions=lossnotes_downloads", tmp_path, out]
@@ -198,3 +198,24 @@ def test_the_first_page_offers_what_there_is(tmp_path):
     assert (out / said.xpath(".//a/@href")[0]).read_bytes() == made.read_bytes()
     made.unlink()
     assert not offer()
+
+
+def test_the_other_edition_is_the_same_book_in_chinese():
+    edition = take_along.EDITIONS["zh"]
+    english, chinese = html.fromstring(take_along.joined()), html.fromstring(take_along.joined(edition))
+    assert chinese.get("lang") == "zh-CN" and english.get("lang") == "en"
+    for where in ("//article/@id", "//*[contains(@class, 'contents')]//a/@href", "//figure/@id", "//article//img/@alt"):
+        number = [len(page.xpath(where)) for page in (english, chinese)]
+        assert number[0] == number[1] > 20, where
+    assert {a for a in chinese.xpath("//a/@href") if a.startswith("#")} <= {f"#{id}" for id in chinese.xpath("//@id")}
+    missing = [src for src in chinese.xpath("//img/@src") if not (take_along.SITE.parent / src).is_file()]
+    assert not missing, missing[:3]
+    for said in chinese.xpath("//*[contains(@class, 'front')]//*[not(*)]"):
+        text = said.text_content()
+        assert len(re.findall("[A-Za-z]{2,}", text)) < 4 or re.search("[\u4e00-\u9fff]", text), text
+
+
+def test_a_file_is_offered_by_its_own_edition(tmp_path):
+    assert set(lossnotes_downloads.PDFS) == {edition.language for edition in take_along.EDITIONS.values()}
+    for edition in take_along.EDITIONS.values():
+        assert ROOT / lossnotes_downloads.PDFS[edition.language] == edition.pdf

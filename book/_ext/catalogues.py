@@ -75,7 +75,7 @@ def words_of_config(settings):
 
 def words():
     """Of the extensions, the configuration and the contents."""
-    for path in sorted((BOOK / "_ext").glob("*.py")):
+    for path in [*sorted((BOOK / "_ext").glob("*.py")), BOOK / "take_along.py"]:
         for _, message, _, _ in extract_from_file("python", path, keywords={"said": (2,), "say": (2,), "mark": None}):
             yield message, path.name
     config, contents = (yaml.safe_load((BOOK.parent / name).read_text("utf-8")) for name in ("_config.yml", "_toc.yml"))

@@ -14,7 +14,7 @@ from pikepdf import Pdf
 from sphinx import addnodes
 from sphinx.util.docutils import SphinxDirective
 
-PDF = "_build/loss-notes.pdf"
+PDFS = {"en": "_build/loss-notes.pdf", "zh_CN": "_build/loss-notes-zh.pdf"}
 
 
 def setup(app):
@@ -25,7 +25,8 @@ def setup(app):
 
 class BookInOneFile(SphinxDirective):
     def run(self):
-        path = Path(self.env.srcdir, PDF)
+        pdf_of_edition = PDFS[self.config.language]
+        path = Path(self.env.srcdir, pdf_of_edition)
         self.env.metadata[self.env.docname]["offers"] = path.is_file()
         if not path.is_file():
             return []
@@ -36,12 +37,12 @@ class BookInOneFile(SphinxDirective):
         offer = say(language, " the whole book in one file, as PDF ({} pages, {} MB).")
         before, name, after = offer.format(*about).partition("PDF")
         # Sphinx copies the file beside the pages, and reads this page again when it changes.
-        link = addnodes.download_reference("", name, reftarget=f"/{PDF}", refdoc=self.env.docname)
+        link = addnodes.download_reference("", name, reftarget=f"/{pdf_of_edition}", refdoc=self.env.docname)
         said = nodes.paragraph("", "", title, nodes.Text(before), link, nodes.Text(after))
         return [nodes.container("", said, classes=["download-of-book"])]
 
 
 def renew_offer(app, env, added, changed, removed):
     """A page that offers what is not there, or does not offer what is, is read again."""
-    there = Path(env.srcdir, PDF).is_file()
+    there = Path(env.srcdir, PDFS[app.config.language]).is_file()
     return [page for page, about in env.metadata.items() if about.get("offers", there) != there]
