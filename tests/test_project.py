@@ -44,6 +44,8 @@ def test_workflows_run_what_a_person_runs():
             commands += [step["run"] for step in job["steps"] if "run" in step]
     assert ".ci/run" in commands
     for command in commands:
+        if command.startswith("sudo apt-get install"):
+            continue  # what a machine has to have before: a font
         assert command == ".ci/run" or re.match(r"make ([a-z-]+)", command)[1] in targets
 
 
