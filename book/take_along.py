@@ -24,14 +24,16 @@ from lxml import html
 from lxml.html.builder import E
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+import lossnotes_downloads  # noqa: E402
+import lossnotes_pages  # noqa: E402
 from catalogues import said as say  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 SITE = ROOT / "_build" / "html"
 Edition = namedtuple("Edition", "language tag site pdf")
 EDITIONS = {
-    "en": Edition("en", "en", SITE, ROOT / "_build" / "loss-notes.pdf"),
-    "zh": Edition("zh_CN", "zh-CN", SITE / "zh", ROOT / "_build" / "loss-notes-zh.pdf"),
+    tag[:2]: Edition(language, tag, SITE / folder, ROOT / lossnotes_downloads.PDFS[language])
+    for language, (tag, folder) in lossnotes_pages.EDITIONS.items()
 }
 # What a page has for a screen alone; folded code that says nothing itself, which draws; and checks.
 NOT_TAKEN = (
@@ -97,8 +99,9 @@ def project():
     return tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
-def authors():
-    return project()["authors"][0]["name"]
+def authors(language):
+    name = project()["authors"][0]["name"]
+    return say(language, name)
 
 
 def joined(edition=EDITIONS["en"], pages=None, front_only=False):
@@ -123,7 +126,6 @@ def joined(edition=EDITIONS["en"], pages=None, front_only=False):
             number = E.span(str((pages or {}).get(anchor(name), 888)), {"class": "page-number"})
             lines.append(E.li(E.a(E.span(said), number, href="#" + anchor(name))))
             body.append(article)
-    about, author = project(), authors()
     imprint = say(
         language,
         "Version {}. Text and figures under CC BY 4.0, code under the MIT licence. What the pages of the web fold away is open here. "
@@ -132,8 +134,8 @@ def joined(edition=EDITIONS["en"], pages=None, front_only=False):
     front = E.section(
         E.div(say(language, "Loss Notes"), {"class": "title"}),
         E.p(say(language, "What loss functions are, where they come from, and what they do when they run"), {"class": "subtitle"}),
-        E.p(say(language, author)),
-        E.p(imprint.format(about["version"]), {"class": "imprint"}),
+        E.p(authors(language)),
+        E.p(imprint.format(project()["version"]), {"class": "imprint"}),
         E.nav(E.div(say(language, "Contents"), {"class": "contents-title"}), E.ul(*lines), {"class": "contents"}),
         {"class": "front"},
     )
@@ -206,8 +208,7 @@ def make_pdf(edition):
     for page, numbered in zip(pdf.pages, again.pages, strict=False):
         numbered = pdf.copy_foreign(numbered.obj)
         page.obj.Contents, page.obj.Resources = numbered.Contents, numbered.Resources
-    author = authors()
-    pdf.docinfo["/Author"] = say(edition.language, author)
+    pdf.docinfo["/Author"] = authors(edition.language)
     pdf.docinfo["/MadeFrom"] = made_from.hexdigest()
     pdf.Root.PageMode = pikepdf.Name.UseOutlines
     pdf.save(edition.pdf, object_stream_mode=pikepdf.ObjectStreamMode.generate, deterministic_id=True)
@@ -217,8 +218,9 @@ def make_pdf(edition):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("form", choices=["pdf"])
-    parser.add_argument("editions", nargs="*", choices=[[], *EDITIONS], help="en or zh; both if none is named")
-    for name in parser.parse_args().editions or EDITIONS:
+    parser.add_argument("edition", nargs="?", choices=EDITIONS, help="all of them if none is named")
+    named = parser.parse_args().edition
+    for name in [named] if named else EDITIONS:
         if not (path := make_pdf(EDITIONS[name])):
             sys.exit("no Chromium, and none could be fetched. Try to install one")
         print(f"{path}: {path.stat().st_size / 1e6:.1f} MB")

@@ -213,9 +213,3 @@ def test_the_other_edition_is_the_same_book_in_chinese():
     for said in chinese.xpath("//*[contains(@class, 'front')]//*[not(*)]"):
         text = said.text_content()
         assert len(re.findall("[A-Za-z]{2,}", text)) < 4 or re.search("[\u4e00-\u9fff]", text), text
-
-
-def test_a_file_is_offered_by_its_own_edition(tmp_path):
-    assert set(lossnotes_downloads.PDFS) == {edition.language for edition in take_along.EDITIONS.values()}
-    for edition in take_along.EDITIONS.values():
-        assert ROOT / lossnotes_downloads.PDFS[edition.language] == edition.pdf

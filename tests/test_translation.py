@@ -294,6 +294,17 @@ def test_pages_say_what_they_are_and_link_their_terms(editions):
             assert links[1] >= links[0] / 2, name
 
 
+def test_titles_and_proofs_are_set_in_chinese(editions):
+    """By program: 定理 1（…）, 练习 1 的解答（…）, and a proof that does not say so in English."""
+    titles = [e.get_text() for _, page in editions.values() for e in page.select(".admonition-title")]
+    solutions = [title for title in titles if "解答" in title]
+    assert len(solutions) > 50 and all(re.match(r"练习 \d+ 的解答（.+）$", title) for title in solutions)
+    numbered = [title for title in titles if re.match(r"(定理|定义|引理|命题|练习) \d+", title)]
+    assert len(numbered) > 150 and not [title for title in numbered if re.search(r"\d+ *\(", title)]
+    proofs = [e.get_text(" ", strip=True) for _, page in editions.values() for e in page.select(".proof p, .fold p")]
+    assert any(text.startswith("证明。") for text in proofs) and not any("Proof" in text for text in proofs)
+
+
 # Where English is right: code and what it prints, formulas, names of works and of functions, and what has English in both editions.
 SHARED = "pre, code, .katex, script, style, svg, .cell_output, dt.sig, dl.glossary > dt, [role=listitem], .citation, noscript, .btn-edition"
 

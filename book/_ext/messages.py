@@ -275,10 +275,10 @@ def public(thing):
 
 
 def of_class(thing):
-    fields = ModuleAnalyzer.for_module(thing.__module__).find_attr_docs()
-    yield from ("\n".join(lines).strip() for (owner, _), lines in fields.items() if owner == thing.__name__)
-    described = {field for owner, field in fields if owner == thing.__name__}
-    yield from (inspect.getdoc(member) for key, member in public(thing).items() if key not in described)
+    docs = ModuleAnalyzer.for_module(thing.__module__).find_attr_docs()
+    fields = {field: "\n".join(lines).strip() for (owner, field), lines in docs.items() if owner == thing.__name__}
+    yield from fields.values()
+    yield from (inspect.getdoc(member) for key, member in public(thing).items() if key not in fields)
 
 
 def messages_of_docstrings():

@@ -16,10 +16,9 @@ def as_layer(fn, input, linear_weight, linear_bias):
         is_floating_tensor(fn, name, x)
     share_a_device(fn, input, **others)
     dtype = input.dtype
+    # On meta there is no autocast, and the question whether there is one does not compile on PyTorch 2.11.
     device = input.device.type
-    if device != "meta" and torch.is_autocast_enabled(
-        device
-    ):  # on meta there is none, and PyTorch 2.11 cannot compile the question
+    if device != "meta" and torch.is_autocast_enabled(device):
         dtype, low = torch.promote_types(dtype, torch.float32), torch.get_autocast_dtype(device)
         layer = (x if x is None or x.dtype == torch.float64 else x.to(low) for x in (input, linear_weight, linear_bias))
         input, linear_weight, linear_bias = layer
