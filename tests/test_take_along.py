@@ -144,10 +144,13 @@ def test_links_stay_inside_or_lead_to_the_web(pdf):
 
 
 def contents_numbers(pdf):
-    """The numbers at the ends of the lines of the second page, as they are printed."""
+    """The numbers at the ends of the lines of the second page, as they are printed.
+
+    A matrix (Tm) begins a new piece of text. Td only moves on within one: kerning parts 311 into 31 and 1.
+    """
     said, known = "", {}
     page = pdf.pages[1]
-    for operands, operator in pikepdf.parse_content_stream(page, "Tf Tj Td Tm"):
+    for operands, operator in pikepdf.parse_content_stream(page, "Tf Tj Tm"):
         if str(operator) == "Tf":
             known = letters(page.obj.Resources.Font[str(operands[0])])
         elif str(operator) == "Tj":
