@@ -130,6 +130,7 @@ def work(options):
         copy=copy_bandwidth(torch, device, options.quick) if options.work == "time" else None,
     )
     if options.work == "time":
+        gc.freeze()  # collecting garbage after each case need not look at all that was imported
         todo = list(cases if options.curves else listed)
         random.shuffle(todo)
         for case in todo:

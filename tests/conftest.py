@@ -1,3 +1,4 @@
+import gc
 import os
 import sys
 
@@ -5,6 +6,7 @@ import hypothesis
 import pytest
 import serving
 import torch
+from bs4 import BeautifulSoup
 
 import lossnotes as ln
 
@@ -38,6 +40,24 @@ def pytest_generate_tests(metafunc):
 def pytest_itemcollected(item):
     # PyTorch's own forward derivatives and compiler use what it deprecates. A mark, as -W error overrides an option.
     item.add_marker(pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning"))
+
+
+def pytest_collection_finish(session):
+    # What there is now stays to the end: ten thousand tests and PyTorch. To look through it for garbage takes long.
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def built():
+    """The pages of the built book, parsed, by path."""
+    paths = sorted(path for path in serving.SITE.rglob("*.html") if "_static" not in path.relative_to(serving.SITE).parts)
+    assert paths, "no built book to read. Try make book, or python book/build.py"
+    gc.disable()  # millions of small objects, none of which is garbage, now or later
+    pages = {path: BeautifulSoup(path.read_text("utf-8"), "html.parser") for path in paths}
+    gc.freeze()
+    gc.enable()
+    return pages
 
 
 @pytest.fixture(scope="session")

@@ -183,7 +183,7 @@ class Session:
             args[i].requires_grad_()
         before = [x.detach().clone() if isinstance(x, torch.Tensor) else x for x in args]
         self.calls += 1
-        torch.manual_seed(self.calls)  # another seed for each call, so that what is random shows
+        torch.default_generator.manual_seed(self.calls)  # another seed for each call, so that what is random shows
         self.last = None
         try:
             with self._rule(request["name"]):

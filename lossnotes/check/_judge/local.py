@@ -156,7 +156,11 @@ def _silence():
 def _other_draws(calls=itertools.count()):
     """Another seed for each call, so that what is random shows, and the caller's random numbers as they were."""
     with torch.random.fork_rng():
-        torch.manual_seed(next(calls))
+        seed = next(calls)
+        # torch.manual_seed would write down a stack for each kind of device that is not there, and take half of a check's time.
+        torch.default_generator.manual_seed(seed)
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed_all(seed)
         yield
 
 
