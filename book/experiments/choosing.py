@@ -1,6 +1,6 @@
 """Which loss for which trouble? The runs behind the tables of the chapter choosing-a-loss.
 
-    python book/experiments/choosing.py        some ten minutes on one core, if it is idle
+    python book/experiments/choosing.py        some twenty minutes on one core, if it is idle
 
 Three data sets of scikit-learn, four troubles in the part at hand (which the test part does not have), and up to eight losses
 for each. For every loss (but see LIKE) the rate of Adam and the step to stop at are chosen on a validation part, which has the
@@ -17,7 +17,7 @@ from sklearn import datasets
 
 from lossnotes import experiments
 
-SEEDS, STEPS, EVERY, BATCH, HIDDEN = range(10), 400, 20, 64, 32
+SEEDS, STEPS, EVERY, BATCH, HIDDEN = range(10), 3000, 20, 64, 32
 RATES = (0.001, 0.003, 0.01, 0.03, 0.1)
 LOADERS = {"digits": datasets.load_digits, "tumours": datasets.load_breast_cancer, "wines": datasets.load_wine}
 LONG = {"lr": 0.01, "steps": 1200, "every": 40}  # trained to the end, on digits with wrong labels

@@ -159,7 +159,7 @@ def _other_draws(calls=itertools.count()):
         seed = next(calls)
         # torch.manual_seed would write down a stack for each kind of device that is not there, and take half of a check's time.
         torch.default_generator.manual_seed(seed)
-        if torch.cuda.is_available():
+        if torch.cuda.is_available():  # pragma: no cover - no test of ours has had one
             torch.cuda.manual_seed_all(seed)
         yield
 
