@@ -215,6 +215,17 @@ def nll_loss(input, target):
     assert one.answer({"do": "device", "name": "entropy", "args": [p]}) == {"device": "kept"}
 
 
+def test_what_is_random_shows(session):
+    """Each call has another seed, and the same one in every run, whatever the function sets before."""
+    source = "import torch\ndef entropy(p):\n    value = torch.rand(())\n    torch.manual_seed(0)\n    return value\n"
+    runs = []
+    for _ in range(2):
+        one, _ = session(("a.py", source), forbidden=["nothing"])
+        call = {"do": "call", "name": "entropy", "args": [data.pack(torch.tensor([1.0]))], "options": {}, "grad": []}
+        runs.append([data.unpack(one.answer(call)["value"]).item() for _ in range(3)])
+    assert runs[0] == runs[1] and len(set(runs[0])) == 3
+
+
 def test_the_pipe_is_a_line_each_way(session):
     read = io.BytesIO(json.dumps({"id": 7, "do": "load", "files": [], "names": [], "forbidden": [], "allowed": [], "library": "", "skip": [], "given": {}}).encode() + b"\n")  # fmt: skip
     write = io.BytesIO()
