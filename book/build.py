@@ -19,13 +19,13 @@ def build(*options):
         sys.exit(code)
 
 
-CHINESE.mkdir(parents=True, exist_ok=True)
-settings = (ROOT / "_config.yml").read_text("utf-8").replace("language: en\n", "language: zh_CN\n")
-settings = re.sub(r": book/_ext\b", f": {(ROOT / 'book' / '_ext').as_posix()}", settings)
-(CHINESE / "_config.yml").write_text(settings, "utf-8")
-
-build()
-build("--config", CHINESE / "_config.yml", "--path-output", CHINESE)
-shutil.rmtree(HTML / "zh", ignore_errors=True)
-shutil.copytree(CHINESE / "_build" / "html", HTML / "zh")
-print(f"Both editions are in {HTML}: open index.html, or zh/index.html")
+if __name__ == "__main__":
+    CHINESE.mkdir(parents=True, exist_ok=True)
+    settings = (ROOT / "_config.yml").read_text("utf-8").replace("language: en\n", "language: zh_CN\n")
+    settings = re.sub(r": book/_ext\b", f": {(ROOT / 'book' / '_ext').as_posix()}", settings)
+    (CHINESE / "_config.yml").write_text(settings, "utf-8")
+    build()
+    build("--config", CHINESE / "_config.yml", "--path-output", CHINESE)
+    shutil.rmtree(HTML / "zh", ignore_errors=True)
+    shutil.copytree(CHINESE / "_build" / "html", HTML / "zh")
+    print(f"Both editions are in {HTML}: open index.html, or zh/index.html")

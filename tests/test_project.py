@@ -1,5 +1,6 @@
 """What carries the project beside its code: workflows, forms, versions, and the form of the code."""
 
+import ast
 import os
 import re
 import subprocess
@@ -27,6 +28,17 @@ def run(*command):
 def test_the_code_has_one_form():
     run(sys.executable, "-m", "ruff", "check", ".")
     run(sys.executable, "-m", "ruff", "format", "--check", ".")
+
+
+@pytest.mark.parametrize("path", sorted([*ROOT.glob("book/**/*.py"), *ROOT.glob("benchmarks/*.py")]), ids=lambda p: p.name)
+def test_a_script_that_is_imported_does_nothing(path):
+    """pytest imports every file below `book` in search of examples, and each of its workers does: what stands free is run then."""
+    for node in ast.parse(path.read_text("utf-8")).body:
+        assert (
+            isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef | ast.Assign)
+            or ast.unparse(node).startswith(("if __name__ == '__main__':", "sys.path.insert("))
+            or (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant))
+        ), f'line {node.lineno}: put it below `if __name__ == "__main__":`'
 
 
 def test_workflows_and_forms_are_such_as_github_takes():
