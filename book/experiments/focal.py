@@ -10,7 +10,8 @@ of one seed differ in nothing but the loss and its rate.
 
 The same twenty are trained with the second best rate of each loss as well: how much hangs on a choice by four draws.
 
-Three more parts, under Adam: cross-entropy and focal loss from p = 0.5 in place of the prior bias, with the rates that were chosen with it;
+Three more parts, under Adam: cross-entropy and focal loss from p = 0.5 in place of the prior bias, with rates chosen for that start, and
+with the old ones;
 all losses with one rate, and who pulls on the way; and a larger detector, two hidden layers of 32 and 600 canvases a run, with rates chosen
 on the canvases of two seeds for runs of eight others.
 
@@ -40,6 +41,7 @@ LOSSES = {  # alpha, gamma
 }
 OPTIMIZERS = {"Adam": torch.optim.Adam, "SGD": functools.partial(torch.optim.SGD, momentum=0.9)}
 RATES = {"Adam": (0.001, 0.002, 0.005, 0.01), "SGD": (0.001, 0.003, 0.01, 0.03, 0.1)}
+FROM_HALF = (*RATES["Adam"], 0.02, 0.05, 0.1)
 SEEDS, TUNING, STEPS, EVERY, BATCH = range(20), range(100, 104), 1600, 200, 4
 
 LARGE = {"rates": RATES["Adam"], "seeds": range(8), "tuning": range(100, 102), "steps": 1600, "every": 400, "canvases": 600}
@@ -144,8 +146,11 @@ if __name__ == "__main__":
             how = dict(lr=second, optimizer=optimizer, seeds=SEEDS)
             part(f"second rate, {optimizer}: {name}", lambda: {"lr": second, **train(small, setting, canvases, **how)})
     for name in ("cross-entropy", "focal 0.25, 2"):
-        how = dict(lr=results[f"Adam: {name}"]["lr"], optimizer="Adam", seeds=SEEDS, pull=False)
-        part(f"from 0.5: {name}", lambda: train(functools.partial(small, bias=0.0), LOSSES[name], canvases, **how))
+        how = dict(rates=FROM_HALF, optimizer="Adam", seeds=SEEDS, tuning=TUNING, steps=STEPS, pull=False)
+        unset = functools.partial(small, bias=0.0)
+        part(f"from 0.5: {name}", lambda: compare(unset, LOSSES[name], canvases, **how))
+        how_of_prior = dict(lr=results[f"Adam: {name}"]["lr"], optimizer="Adam", seeds=SEEDS, pull=False)
+        part(f"from 0.5, old rate: {name}", lambda: train(unset, LOSSES[name], canvases, **how_of_prior))
     for name, setting in (LOSSES | ALSO_ON_THE_WAY).items():
         how = dict(lr=ON_THE_WAY["rate"], optimizer="Adam", seeds=ON_THE_WAY["seeds"], every=ON_THE_WAY["every"])
         part(f"on the way: {name}", lambda: train(small, setting, canvases, **how))
@@ -157,6 +162,7 @@ if __name__ == "__main__":
     recipe = {
         "losses": LOSSES | ALSO_ON_THE_WAY,
         "rates": RATES,
+        "rates from 0.5": FROM_HALF,
         "seeds to tune on": list(TUNING),
         "steps": STEPS,
         "every": EVERY,
