@@ -59,8 +59,10 @@ def names(page):
     return space
 
 
-def without_gradient(value):
-    return value.detach().cpu().double().numpy() if value.is_floating_point() else value.cpu().numpy()
+def array_of(value):
+    """The array that the page says SciPy and scikit-learn want."""
+    said = re.search(r"NumPy arrays, such as `p(\.[^`]+)`", CROSSWALK.read_text("utf-8"))
+    return eval(f"value{said[1]}", {"value": value})
 
 
 def differences(theirs, ours, space):
@@ -68,7 +70,7 @@ def differences(theirs, ours, space):
     other = any(word in theirs for word in NOT_TORCH)
     elsewhere = {**space, "scipy": scipy, "jensenshannon": jensenshannon, "mutual_info_score": mutual_info_score}
     if other:
-        elsewhere |= {name: without_gradient(value) for name, value in space.items() if isinstance(value, torch.Tensor)}
+        elsewhere |= {name: array_of(value) for name, value in space.items() if isinstance(value, torch.Tensor)}
     a, b = eval(theirs, elsewhere), eval(ours, space)
     a = torch.as_tensor(a, dtype=b.dtype, device=b.device)
     if a.shape != b.shape or not torch.allclose(a, b, rtol=1e-4, atol=1e-5):
@@ -99,6 +101,25 @@ def test_the_check_sees_a_row_that_is_false():
     assert differences("scipy.stats.entropy(p)", "ln.entropy(p)", space) == ["values"]
     assert differences("F.cross_entropy(z, t).detach() + 0 * z.sum()", "ln.cross_entropy(z, t)", space) == ["gradients"]
     assert differences("F.cross_entropy(z, t)", "ln.cross_entropy(z, t)", space) == []
+
+
+# The cheat sheet.
+
+
+def test_each_name_of_the_cheat_sheet_leads_to_a_chapter():
+    named = [cells[0] for cells in rows(REFERENCE / "cheat-sheet.ipynb") if "`ln." in cells[0]]
+    assert len(named) == 13
+    assert [name for name in named if "{doc}`" not in name] == []
+
+
+def test_each_letter_with_an_index_on_the_cheat_sheet_is_explained():
+    """On the page, which is there to be printed, or in the notation."""
+    lines = nbformat.read(REFERENCE / "cheat-sheet.ipynb", as_version=4).cells[0].source.split("\n")
+    tables = "\n".join(line for line in lines if line.startswith("|"))
+    explained = "\n".join(line for line in lines if not line.startswith("|")) + (REFERENCE / "notation.md").read_text("utf-8")
+    letters = set(re.findall(r"(?:\\[a-z]+|\b[A-Za-z])_[a-z]\b", tables)) - {r"\sum_i"} - set(ln.__all__)
+    assert {"q_t", "z_o", r"\alpha_t"} <= letters
+    assert [letter for letter in letters if not re.search(rf"{re.escape(letter)}\b", explained)] == []
 
 
 # Glossary and notation.
