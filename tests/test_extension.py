@@ -7,6 +7,7 @@ from unittest.mock import MagicMock
 
 import nbformat
 import pytest
+from docutils import nodes
 from jupyter_cache import get_cache
 from sphinxcontrib.katex import KaTeXError, KaTeXServer
 
@@ -91,6 +92,30 @@ def test_a_failing_notebook_is_left_to_myst_nb(app, capfd):
         get_cache(app.config.nb_execution_cache_path).match_cache_notebook(
             nbformat.read(Path(app.srcdir) / "a.ipynb", as_version=4)
         )
+
+
+@pytest.mark.parametrize(
+    "options, language, html",
+    [
+        ({"repository_url": "https://example.org/notes"}, "en", [("project", "https://example.org/notes")]),
+        ({}, "en", [("project", None), (" (ask whoever gave you this book)", None)]),
+    ],
+    ids=["address", "no address"],
+)
+def test_the_project_is_linked_where_its_address_is_known(options, language, html):
+    role = next(call.args[1] for call in registered("add_role") if call.args[0] == "project")
+    (words,), _ = role("project", "{project}`project`", "project", 1, None)
+    paragraph = nodes.paragraph("", "", words)
+    app = SimpleNamespace(config=SimpleNamespace(html_theme_options=options, language=language))
+    lossnotes_book.lead_to_project(app, paragraph, "book/intro")
+    assert [(node.astext(), node.get("refuri") if isinstance(node, nodes.Element) else None) for node in paragraph] == html
+
+
+def registered(kind):
+    """What the extension adds of a kind."""
+    app = MagicMock()
+    lossnotes_book.setup(app)
+    return getattr(app, kind).call_args_list
 
 
 # The process that draws formulas: what it says of itself, as a program.

@@ -40,7 +40,16 @@ def test_where_it_is_missing_the_first_cell_installs_it_or_says_what_to_install(
     if ADDRESS in cell:
         assert said == f'install --quiet "lossnotes[book] @ git+{ADDRESS}@edition-2"\n'
     else:
-        assert said == 'Install lossnotes first: pip install ".[book]", in a clone of the project'
+        where = "in a clone of the project, or the wheel that your teacher gave you"
+        assert said == f'Install lossnotes first: pip install ".[book]", {where}'
+
+
+@pytest.mark.parametrize("sheet", ["information", "losses", "practice"])
+def test_an_exam_as_the_page_for_teachers_has_it_runs_without_lossnotes(sheet, run_alone):
+    cells = nbformat.read(ROOT / "book" / "homework" / f"{sheet}.ipynb", as_version=4).cells
+    stubs = [cell.source for cell in cells if "raise NotImplementedError" in cell.source and cell.cell_type == "code"]
+    assert len(stubs) >= 7
+    assert not any(run_alone("import sys; sys.modules['lossnotes'] = None", "import torch", *stubs))
 
 
 def test_the_grader_reads_a_sheet_with_that_cell(cell):

@@ -84,6 +84,7 @@ def test_the_check_sees_what_does_not_fit(message, translation, fault):
             "$p$ 和{term}`交叉熵 <cross-entropy>`，3 个 `x`（见 {cite:t}`a`）。",
         ),
         ("here $x_\\text{so far}$", "这里 $x_\\text{此前}$"),
+        ("In a clone of the {project}`project`,", "在克隆下来的{project}`项目`里"),
         ("Two of the softmax in 1948.", "1948 年的 2 个 softmax。"),
         ("1. The *first* **step**", "1. **第一步**"),
         ("131 million weights, 2.5 billion tokens", "1.31 亿个权重，25 亿个词元"),

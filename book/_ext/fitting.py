@@ -63,6 +63,8 @@ def parts_of_myst(message):
             elif token.type == "myst_role":
                 role = token.meta["name"]
                 said, target = re.fullmatch(r"(.*?)\s*<([^<>]*)>|(.*)", token.content, re.DOTALL).group(1, 2)
+                if role == "project":  # leads to one place, in whatever words
+                    said, target = token.content, "its address"
                 kept["role", f"{role} {target or token.content}"] += 1
                 text.append(
                     said

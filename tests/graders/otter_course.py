@@ -11,22 +11,21 @@ from course import grade_with_lossnotes, sheet, students
 
 from lossnotes.check._grade.sheet import load
 
-# [page
+# The page for teachers shows what stands between the quotes.
 TEST = """\
 from otter.test_files import test_case
 
 import lossnotes as ln
 
 OK_FORMAT = False
-name = "{name}"
+name = "entropy"
 
 
-@test_case(points={points})
-def test_{name}({name}):
-    report = ln.check({name}, like="{name}", sheet="information")
+@test_case(points=2)
+def test_entropy(entropy):
+    report = ln.check(entropy, like="entropy", sheet="information")
     assert report.passed, report
 """
-# page]
 
 
 def otter(folder, *arguments):
@@ -40,7 +39,8 @@ def main():
         folder = Path(folder)
         (folder / "tests").mkdir()
         for name, exercise in load("information").exercises.items():
-            (folder / "tests" / f"{name}.py").write_text(TEST.format(name=name, points=exercise.points))
+            test = TEST.replace("entropy", name).replace("points=2", f"points={exercise.points}")
+            (folder / "tests" / f"{name}.py").write_text(test)
         otter(folder, "generate", "--no-requirements", "--no-environment", "--no-config")
         scores, said = {}, {}
         (folder / "submissions").mkdir()
