@@ -277,6 +277,20 @@ def test_report_in_a_terminal():
     assert max(map(len, text.splitlines())) <= 100
 
 
+def test_what_is_right_on_top_of_wrong_values_is_said_to_wait():
+    """A share of the points that does not go with the number of checks passed needs a reason that is seen."""
+
+    def entropy(p):
+        return -(p * p.log()).sum(-1)  # nan at 0
+
+    report = ln.check(entropy, like="entropy", sheet="information")
+    held = [line.check for line in report.lines if line.role == "extra" and line.passed]
+    assert held == ["gradient", "inputs unchanged", "deterministic"] and report.score < 0.5
+    for text in (str(report), report._repr_html_()):
+        assert text.count("counts once all values are right") == len(held)
+    assert "counts once" not in str(ln.check(ln.entropy))
+
+
 def test_report_in_a_notebook_is_escaped():
     report = Report("entropy", [Line("values", False, "a < b", "is <it>?")])
     table = report._repr_html_()

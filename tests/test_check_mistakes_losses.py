@@ -1,6 +1,8 @@
 """Each usual mistake with a layer, an answer, a margin or a focus is called by its name, and no mistake is taken for another."""
 
 import inspect
+import math
+from collections import Counter
 
 import pytest
 import torch
@@ -186,6 +188,102 @@ def _(text, known):
     letters = [c for c in text.lower() if c in counts]
     p = torch.tensor([counts[c] / max(sum(counts.values()), 1) for c in letters])
     return -torch.log2(p).mean()
+
+
+def _bits(text, known, paid, divided, smooth=26):
+    counts = {c: known.lower().count(c) + 1 for c in exercises.LETTERS}
+    total = sum(counts.values()) - 26 + smooth
+    return torch.stack([-torch.log2(torch.tensor(counts[c] / total)) for c in paid]).sum() / divided
+
+
+@mistaken("bits_per_letter", "mean over all characters")
+def _(text, known):
+    return _bits(text, known, [c for c in text.lower() if c in exercises.LETTERS], len(text))
+
+
+@mistaken("bits_per_letter", "other characters than letters")
+def _(text, known):
+    return _bits(text, known, text.lower(), len(text))
+
+
+@mistaken("bits_per_letter", "frequencies that do not sum to 1")
+def _(text, known):
+    letters = [c for c in text.lower() if c in exercises.LETTERS]
+    return _bits(text, known, letters, len(letters), smooth=0 if known else 26)
+
+
+@mistaken("bits_per_letter", "both texts smoothed")
+def _(text, known):
+    p, q = (torch.tensor([s.lower().count(c) + 1.0 for c in exercises.LETTERS]) for s in (text, known))
+    return -(p / p.sum() * torch.log2(q / q.sum())).sum()
+
+
+@mistaken("bits_per_letter", "capital letters left out")
+def _(text, known):
+    letters = [c for c in text if c in exercises.LETTERS]
+    return _bits(text, known, letters, len(letters))
+
+
+@mistaken("bits_per_letter", "letters that are not among a to z")
+def _(text, known):
+    letters = [c for c in text.lower() if c.isalpha()]
+    return _bits(text, known, letters, len(letters))
+
+
+@mistaken("bits_per_letter", "letters that are not among a to z")
+def _(text, known):
+    counts = Counter(c for c in known.lower() if c.isalpha())
+    letters = [c for c in text.lower() if c.isalpha()]
+    return torch.tensor([-math.log2((counts[c] + 1) / (counts.total() + 26)) for c in letters]).mean()
+
+
+@mistaken("bits_per_letter", "letters that are not among a to z")
+def _(text, known):
+    known = known.upper().lower()
+    letters = [c.lower() for c in text.upper() if "A" <= c <= "Z"]
+    return _bits(text, known, letters, len(letters))
+
+
+@mistaken("mse_loss", "sum divided by the rows")
+def _(input, target):
+    return ((input - target) ** 2).sum() / len(input)
+
+
+@mistaken("multiclass_hinge_loss", "a number in the place of the right class")
+def _(input, target):
+    others = input * (1 - F.one_hot(target, input.shape[1]))
+    return torch.relu(1 + others.max(1).values - input.gather(1, target[:, None]).squeeze(1)).mean()
+
+
+@mistaken("softmax", "shifted by the maximum of each column")
+def _(input):
+    e = torch.exp(input - input.max(0).values)
+    return e / e.sum(-1, keepdim=True)
+
+
+@mistaken("softmax", "one maximum for all rows")
+def _(input):
+    e = torch.exp(input - input.max())
+    return e / e.sum(-1, keepdim=True)
+
+
+@mistaken("log_softmax", "one maximum for all rows")
+def _(input):
+    shifted = input - input.max()
+    return shifted - torch.log(torch.exp(shifted).sum(-1, keepdim=True))
+
+
+@mistaken("best_temperature", "the same for every temperature")
+def _(input, target, temperatures):
+    right = torch.stack([((input / t).argmax(1) == target).double().mean() for t in temperatures])
+    return temperatures[right.argmax()]
+
+
+@mistaken("sigmoid_focal_loss", "alpha of 0 taken for none")
+def _(input, target, alpha=None, gamma=2.0):
+    s = torch.where(target == 1, input, -input)
+    loss = torch.sigmoid(-s) ** gamma * -F.logsigmoid(s)
+    return (loss * torch.where(target == 1, alpha, 1 - alpha) if alpha else loss).mean()
 
 
 @mistaken("cross_entropy_gradient", "gradient of the sum")

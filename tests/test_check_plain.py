@@ -4,7 +4,8 @@ import pytest
 import torch
 from grading import graded, report_of
 
-from lossnotes.check._child.plain import MORE, PLAIN, OnlyPlain
+import lossnotes as ln
+from lossnotes.check._child.plain import LESS, MORE, PLAIN, OnlyPlain
 from lossnotes.check._grade.sheet import load, of_names
 
 HEAD = "import torch\nimport torch.nn.functional as F\n"
@@ -93,6 +94,20 @@ BOUGHT = {
         "huber_loss is the library's",
     ),
 }
+BOUGHT |= {
+    f"a gradient by {how}": ("cross_entropy_gradient", f"{LOSS}{body}", f"{said} is no plain operation")
+    for LOSS in (
+        "z = input.clone().requires_grad_()\n    loss = lambda z: -torch.log_softmax(z, 1).gather(1, target[:, None]).mean()\n    ",
+    )
+    for how, body, said in (
+        ("backward", "loss(z).backward()\n    return z.grad", "backward"),
+        ("autograd's own backward", "torch.autograd.backward(loss(z))\n    return z.grad", "backward"),
+        ("autograd", "return torch.autograd.grad(loss(z), z)[0]", "torch.autograd.grad"),
+        ("torch.func", "return torch.func.grad(loss)(input)", "grad"),
+        ("a Jacobian", "return torch.autograd.functional.jacobian(loss, input)", "grad"),
+        ("dual numbers", "return torch.func.jacfwd(loss)(input)", "_make_dual"),
+    )
+}
 TAKES = {"log_softmax": "input", "softmax": "input", "entropy": "p", "kl_divergence": "p, q", "cross_entropy_between": "p, q"}
 
 
@@ -121,10 +136,38 @@ def test_the_fence_keeps_nothing_that_could_be_put_back(how, warm):
 
 
 def test_what_is_allowed_is_lifted(warm):
+    name, body, _ = BOUGHT["a gradient by backward"]
+    source = f"{HEAD}def {name}(input, target):\n    {body}\n"
+    assert graded(warm, source, of_names([name]), allowed=["backward"])["passed"]
     source = HEAD + "def mse_loss(input, target):\n    return 2 * F.huber_loss(input, target, delta=1e30)\n"
     assert graded(warm, source, of_names(["mse_loss"]), allowed=["huber_loss"])["passed"]
     source = HEAD + "def log_softmax(input):\n    return torch.distributions.Categorical(logits=input).logits\n"
     assert graded(warm, source, of_names(["log_softmax"]), allowed=["distributions"])["passed"]
+
+
+SOFTPLUS = {
+    "softplus": "F.softplus((1 - 2 * target) * input).mean()",
+    "its module": "torch.nn.Softplus()((1 - 2 * target) * input).mean()",
+    "the inside of PyTorch": "torch.ops.aten.softplus((1 - 2 * target) * input).mean()",
+    "logsigmoid": "-F.logsigmoid((2 * target - 1) * input).mean()",
+    "its module's": "-torch.nn.LogSigmoid()((2 * target - 1) * input).mean()",
+    "its inside": "-torch.ops.aten.log_sigmoid((2 * target - 1) * input).mean()",
+    "logaddexp": "(torch.logaddexp(input, torch.zeros_like(input)) - target * input).mean()",
+    "a method": "(input.logaddexp(torch.zeros_like(input)) - target * input).mean()",
+}
+
+
+@pytest.mark.parametrize("how", SOFTPLUS)
+def test_yes_or_no_in_one_call_is_refused_in_its_sheet(how, warm):
+    name = "binary_cross_entropy_with_logits"
+    source = f"{HEAD}def {name}(input, target):\n    return {SOFTPLUS[how]}\n"
+    report = report_of(graded(warm, source, "losses"), name)
+    assert report["score"] == 0 and "is the library's" in report["lines"][0]["found"], report
+    namespace = {}
+    exec(source, namespace)
+    here = ln.check(namespace[name], like=name, sheet="losses")
+    assert here.score == 0 and "is the library's" in here.lines[0].found, here
+    assert ln.check(namespace[name], like=name).score == 1  # elsewhere nobody has forbidden it
 
 
 def test_what_the_sheets_let_be_used_is_plain(warm):
@@ -168,6 +211,7 @@ def test_the_list_has_words_of_pytorch_and_no_loss():
     assert unknown <= {"inverse", "log_sigmoid", "requires_grad", "backward", "grad", "storage"}, unknown
     assert not [w for w in PLAIN if "loss" in w or "entropy" in w or "attention" in w]
     assert {w for words in MORE.values() for w in words}.isdisjoint(PLAIN) and set(MORE) <= set(load("losses").exercises)
+    assert {w for words in LESS.values() for w in words} <= PLAIN and set(LESS) <= set(load("practice").exercises)
 
 
 def test_the_inside_of_pytorch_is_looked_at_by_its_name():

@@ -280,6 +280,35 @@ def test_what_is_drawn_is_called_so():
     assert "drawn at random" in report.mistakes
 
 
+def test_a_hint_at_1_less_a_probability_helps_where_it_stands():
+    """With two answers a function gives the other probability directly; with classes only a sum does, in float32, which is said."""
+
+    def softmax_focal_loss(input, target, gamma=2.0):
+        log_p = torch.log_softmax(input, 1).gather(1, target[:, None]).squeeze(1)
+        return -((-torch.expm1(log_p)) ** gamma * log_p).mean()
+
+    def sigmoid_focal_loss(input, target, gamma=2.0):
+        s = torch.where(target == 1, input, -input)
+        return ((1 - torch.sigmoid(s)) ** gamma * F.softplus(-s)).mean()
+
+    for fn, hint in (
+        (softmax_focal_loss, "Which other probabilities sum to it?"),
+        (sigmoid_focal_loss, "Which function gives the small probability directly?"),
+    ):
+        (line,) = (x for x in check(fn, like=fn.__name__).lines if x.check == "extreme gradients")
+        assert not line.passed and line.hint.endswith(hint) and "gamma=0.5) in float32 has gradient" in line.found, line
+
+
+def test_a_report_says_where_it_was_float32():
+    def entropy(p):
+        if p.dtype == torch.float64:
+            raise RuntimeError("expected m1 and m2 to have the same dtype, but got: double != float")
+        return torch.xlogy(p, p).sum(-1)
+
+    assert "entropy([0.75, 0.25]) in float32 gave -" in check(entropy, like="entropy").lines[0].found
+    assert "float32" not in check(lambda p: p.sum(-1), like="entropy").lines[0].found
+
+
 # --- the last dimension ----------------------------------------------------------------------------------------------------
 
 SECOND = {
@@ -288,17 +317,23 @@ SECOND = {
     "kl_divergence": "def kl_divergence(p, q):\n    return (torch.xlogy(p, p) - torch.xlogy(p, q)).sum(DIM)\n",
     "jensen_shannon_divergence": "def jensen_shannon_divergence(p, q):\n    m = (p + q) / 2\n"
     "    return sum(torch.xlogy(x, x) - torch.xlogy(x, m) for x in (p, q)).sum(DIM) / 2\n",
+    "softmax": "def softmax(input):\n    e = (input - input.amax(DIM, keepdim=True)).exp()\n"
+    "    return e / e.sum(DIM, keepdim=True)\n",
+    "log_softmax": "def log_softmax(input):\n    z = input - input.amax(DIM, keepdim=True)\n"
+    "    return z - z.exp().sum(DIM, keepdim=True).log()\n",
 }
 
 
 @pytest.mark.parametrize("name", SECOND)
 def test_the_second_dimension_is_not_the_last(name, warm):
     """The sheet says the last; nobody asked for it elsewhere, so that there it is told."""
-    second, last = (f"import torch\n{SECOND[name].replace('DIM', dim)}" for dim in ("min(1, p.ndim - 1)", "-1"))
-    report = report_of(graded(warm, second, "information"), name)
+    sheet, one = ("losses", "1") if "softmax" in name else ("information", "min(1, p.ndim - 1)")
+    second, last = (f"import torch\n{SECOND[name].replace('DIM', dim)}" for dim in (one, "-1"))
+    report = report_of(graded(warm, second, sheet), name)
     assert not report["passed"] and 0 < report["score"] < 1
-    assert "sum over the second dim, not the last" in report["mistakes"]
-    assert report_of(graded(warm, last, "information"), name)["passed"]
+    (mistake,) = report["mistakes"]
+    assert mistake.endswith("over the second dim, not the last")
+    assert report_of(graded(warm, last, sheet), name)["passed"]
     (report,) = graded(warm, second, of_names([name]))["reports"]
     (told,) = (line for line in report["lines"] if line["check"] == "other shapes")
     assert report["passed"] and told["passed"] is False and told["role"] == "told"

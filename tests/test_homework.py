@@ -103,6 +103,83 @@ def test_a_solution_in_float32_gets_full_marks(sheet, how, warm):
     assert result["points"] == load(sheet).points, [r for r in result["reports"] if not r["passed"]]
 
 
+SHOWN = """
+def bits_per_letter(text, known):
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    paid, found = ([c for c in s.lower() if c in letters] for s in (text, known))
+    total = sum(-torch.log2(torch.tensor((found.count(c) + 1) / (len(found) + 26))) for c in paid)
+    return RESULT
+"""
+TEMPERED = """
+def best_temperature(input, target, temperatures):
+    losses = torch.stack([-log_softmax(input / t)[range(len(target)), target].mean() for t in temperatures])
+    return RESULT
+"""
+# Right ways to train, of which each has its own dtype: that of x, float32, float64, or none, as it is no tensor.
+TRAINED = """
+def train_classifier(loss, x, y, classes, steps=100, lr=0.1):
+    w = START.requires_grad_()
+    optimizer = torch.optim.SGD([w], lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(INPUT @ w.T, y).backward()
+        optimizer.step()
+    return w.detach()
+"""
+ZEROS = "torch.zeros(classes, x.shape[1])"
+STYLES = {
+    ("information", "a number"): {"bits_per_letter": SHOWN.replace("RESULT", "total.item() / len(paid)")},
+    ("information", "an array"): {"bits_per_letter": SHOWN.replace("RESULT", "(total / len(paid)).numpy()")},
+    ("losses", "no cross-entropy"): {
+        "cross_entropy": "def cross_entropy(input, target):\n    raise NotImplementedError\n",
+        "best_temperature": TEMPERED.replace("RESULT", "temperatures[losses.argmin()]"),
+    },
+    ("losses", "a number"): {"best_temperature": TEMPERED.replace("RESULT", "temperatures[losses.argmin()].item()")},
+    ("losses", "float32 alone"): {
+        "best_temperature": REFUSING + "@single" + TEMPERED.replace("RESULT", "temperatures[losses.argmin()]")
+    },
+    ("practice", "the dtype of x"): {"train_classifier": TRAINED.replace("START", "x.new_zeros(classes, x.shape[1])")},
+    ("practice", "float32"): {"train_classifier": TRAINED.replace("START", ZEROS)},
+    ("practice", "float64"): {"train_classifier": TRAINED.replace("START", ZEROS + ".double()")},
+    ("practice", "converted"): {"train_classifier": TRAINED.replace("START", ZEROS).replace("INPUT", "x.float()")},
+    ("practice", "an array"): {"train_classifier": TRAINED.replace("START", ZEROS).replace("detach()", "detach().numpy()")},
+}
+
+
+@pytest.mark.parametrize("sheet, style", STYLES)
+def test_what_passes_runs_through_the_experiment(sheet, style, capsys):
+    """No student is to be stopped in a cell that is not his: whatever the check lets pass, the cells below it take."""
+    answers, namespace = solution(sheet) | STYLES[sheet, style], {}
+    for cell in handed_out(sheet).cells:
+        source = cell.source
+        if cell.cell_type == "code" and "NotImplementedError" in source:
+            (name,) = functions(source)
+            source = "import functools, torch\n" + answers[name].replace("INPUT", "x")
+        if cell.cell_type == "code":
+            exec(source.replace("steps=3000", "steps=3").replace("range(3)", "range(1)"), namespace)
+    report, table = namespace["report"], capsys.readouterr().out.splitlines()
+    assert report.passed, report
+    assert len(table) == {"information": 5, "losses": 5, "practice": 7}[sheet], table
+
+
+def test_the_table_of_the_last_experiment_answers_what_is_asked(capsys):
+    """Which loss lost least, at its best rate, and is it the best? Which seems to suffer most where all have a rate of 1?"""
+    answers, namespace = solution("practice"), {}
+    for cell in handed_out("practice").cells:
+        if cell.cell_type == "code":
+            stub = "NotImplementedError" in cell.source
+            exec("import torch\n" + answers[next(iter(functions(cell.source)))] if stub else cell.source, namespace)
+    rows = [[float(x) for x in re.findall(r"\d\.\d+", line)] for line in capsys.readouterr().out.splitlines()]
+    rates, right, wrong = rows[0], rows[1::2], rows[2::2]
+    lost = [max(a) - max(b) for a, b in zip(right, wrong)]
+    best = [max(row) for row in wrong]
+    cross_entropy, hinge, squared = range(3)
+    assert min(lost) == lost[squared] < 0.5 * lost[cross_entropy] and min(best) == best[squared]
+    at_1 = rates.index(1)
+    assert right[hinge][at_1] - wrong[hinge][at_1] > 5 * (right[cross_entropy][at_1] - wrong[cross_entropy][at_1])
+    assert max(right[squared][at_1], wrong[squared][at_1]) < 0.2  # guessing: it has diverged
+
+
 # A typical wrong solution of every task, and what the report should say of it.
 WRONG = {
     "information_content": ("def information_content(p):\n    return -torch.log2(p)", "log base 2 for nats"),

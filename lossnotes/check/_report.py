@@ -81,6 +81,11 @@ class Report:
         """The report that `to_dict` made this of."""
         return cls(data["name"], [Line(**line | {"mistakes": tuple(line["mistakes"])}) for line in data["lines"]])
 
+    def _found(self, line):
+        """What a line found; of what passed on top of wrong values, that it does not count yet."""
+        waits = line.role == "extra" and line.passed and not all(value.passed for value in self._made("value"))
+        return "counts once all values are right" if waits else line.found
+
     def _is_one_sentence(self):
         return len(self.lines) == 1 and self.lines[0].check in ("written", "handed in")
 
@@ -98,7 +103,8 @@ class Report:
         wide = max(len(line.check) for line in self.lines)
         for line in self.lines:
             head = f"  {_mark(line)} {line.check:{wide}}"
-            body = ([line.found] if line.found else []) + ([f"Hint: {line.hint}"] if line.hint else [])
+            found = self._found(line)
+            body = ([found] if found else []) + ([f"Hint: {line.hint}"] if line.hint else [])
             wrapped = [row for part in body for row in textwrap.wrap(part, 94 - wide, break_on_hyphens=False)]
             text.append((head + "  " + wrapped[0]) if wrapped else head.rstrip())
             text += [" " * (wide + 6) + row for row in wrapped[1:]]
@@ -113,7 +119,7 @@ class Report:
         rows = []
         for line in self.lines:
             hint = f"<br><em>Hint: {html.escape(line.hint)}</em>" if line.hint else ""
-            cells = (f"{_mark(line)} {_word(line)}", html.escape(line.check), html.escape(line.found) + hint)
+            cells = (f"{_mark(line)} {_word(line)}", html.escape(line.check), html.escape(self._found(line)) + hint)
             rows.append("<tr>" + "".join(f'<td style="text-align: left">{cell}</td>' for cell in cells) + "</tr>")
         return f"{head}<table><tbody>{''.join(rows)}</tbody></table>"
 

@@ -9,9 +9,9 @@ from lossnotes import classification, scores
 from lossnotes.check._cases.base import Case, Spec, classes, drawn, t
 from lossnotes.check._cases.scores import ONE, RANDOM, SQUARE, TWO
 from lossnotes.check._child.losses import pseudo_huber, squared_distance
+from lossnotes.check._mistakes import letters as wrong
 from lossnotes.check._mistakes.base import Mistake
-
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
+from lossnotes.check._mistakes.letters import LETTERS
 
 
 def bits_per_letter(text, known, extra=1):
@@ -120,7 +120,9 @@ SPECS = [
                     "The longer the text, the larger the value.",
                     lambda s, k: bits_per_letter(s, k) * sum(c in LETTERS for c in s),
                 ),
-            ]
+                *wrong.VALUES,
+            ],
+            "edge cases": wrong.EDGE,
         },
         differentiable=(),
         logarithm=False,
@@ -222,6 +224,16 @@ SPECS = [
                     "loss for temperature",
                     "That is how low the loss is, not where.",
                     _temperature(lambda losses, *_: losses.min()),
+                ),
+                Mistake(
+                    "the same for every temperature",
+                    "It is always the first. What do you compare, and does it change with the temperature?",
+                    lambda input, target, temperatures: temperatures[0],
+                ),
+                Mistake(
+                    "the same for every temperature",
+                    "It is always the last. What do you compare, and does it change with the temperature?",
+                    lambda input, target, temperatures: temperatures[-1],
                 ),
                 Mistake(
                     "temperature multiplied",

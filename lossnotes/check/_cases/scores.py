@@ -116,12 +116,22 @@ SPECS = [
     of_scores(
         "softmax",
         lambda input, dim=-1, temperature=1.0: scores.softmax(input, dim, temperature=temperature),
-        {"values": wrong_scores.SOFTMAX, "temperature": base.TEMPERATURE, "extreme scores": wrong_scores.SOFTMAX_EXTREME},
+        {
+            "values": wrong_scores.SOFTMAX,
+            "temperature": base.TEMPERATURE,
+            "other shapes": wrong_scores.SOFTMAX_DEEP,
+            "extreme scores": wrong_scores.SOFTMAX_EXTREME,
+        },
     ),
     of_scores(
         "log_softmax",
         lambda input, dim=-1, temperature=1.0: scores.log_softmax(input, dim, temperature=temperature),
-        {"values": wrong_scores.LOG_SOFTMAX, "temperature": base.TEMPERATURE, "extreme scores": wrong_scores.LOG_SOFTMAX_EXTREME},
+        {
+            "values": wrong_scores.LOG_SOFTMAX,
+            "temperature": base.TEMPERATURE,
+            "other shapes": wrong_scores.LOG_SOFTMAX_DEEP,
+            "extreme scores": wrong_scores.LOG_SOFTMAX_EXTREME,
+        },
     ),
     of_log_probabilities(
         of_classes(
@@ -188,7 +198,12 @@ SPECS = [
         of_classes(
             "multiclass_hinge_loss",
             hinge.multiclass_hinge_loss,
-            {"values": answers.MULTICLASS_HINGE, "reduction": base.REDUCTION, "margin": base.MARGIN},
+            {
+                "values": answers.MULTICLASS_HINGE,
+                "reduction": base.REDUCTION,
+                "margin": base.MARGIN,
+                "extreme scores": answers.MULTICLASS_HINGE_EXTREME,
+            },
             extreme=[
                 Case((t([[1e4, -1e4], [0.0, 1e4]]), classes(1, 1))),
                 Case((t([[-2e4, -3e4]]), classes([0]))),  # a number in the place of minus infinity is not small enough

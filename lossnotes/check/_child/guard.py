@@ -29,13 +29,15 @@ OTHER_NAMES = {
     "nll_loss": ["nll_loss_nd", "nll_loss2d", "nll_loss_forward", "nll_loss2d_forward"],
     "linear_cross_entropy": ["cross_entropy", "cross_entropy_loss"],
     "multiclass_hinge_loss": ["multi_margin_loss"],
+    "logsigmoid": ["log_sigmoid", "log_sigmoid_forward"],
+    "logaddexp": ["logaddexp2"],
 }
 # Kernels that are ready-made answers, by the name that PyTorch's dispatcher has for them; never those of a slope alone.
 _READY = re.compile(r"(?!.*backward).*(softmax|_loss|attention|logcumsumexp|cross_entropy|kl_div)")
 # Those that are plain unless they are forbidden: another exercise may be built on them.
 _BUILT_ON = {"softmax", "_softmax", "log_softmax", "_log_softmax", "special_softmax", "special_log_softmax", "_safe_softmax"}
 _BUILT_ON |= {"cross_entropy_loss", "nll_loss", "nll_loss_nd", "nll_loss2d", "nll_loss_forward", "nll_loss2d_forward"}
-_ALSO = {"special_entr", "logsumexp"}
+_ALSO = {"special_entr", "logsumexp", "softplus", "log_sigmoid", "log_sigmoid_forward", "logaddexp", "logaddexp2"}
 _LIBRARIES = ("scipy", "sklearn")
 
 

@@ -30,6 +30,8 @@ def _seen(candidate, spec, case, got):
     """Whether the mistake explains what came, and whether there is a value that shows it: one that is not right."""
     try:
         wrong = candidate(case)
+    except base.Ends:
+        return not got, True
     except _RAISED:
         return not got, False
     try:

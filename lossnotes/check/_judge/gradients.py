@@ -6,7 +6,7 @@ from lossnotes.check._judge.numbers import as_tensor, one_for_each, right, round
 from lossnotes.check._judge.outcome import Outcome
 from lossnotes.check._judge.values import FRESH, ask, values_drawn
 from lossnotes.check._judge.words import apart, number, shown
-from lossnotes.check._mistakes.answers import CANCEL, CANCEL_HINT
+from lossnotes.check._mistakes.answers import CANCEL, CANCEL_HINT, CANCEL_OF_CLASSES_HINT
 from lossnotes.check._report import Line
 
 GRAPH = "A gradient passes through tensors only: not through .item(), .detach(), float(), NumPy or torch.tensor()."
@@ -22,12 +22,12 @@ def gradient(student, rules, values_are_right):
             if not got and case.args[0].ndim == 1 and values_are_right:
                 continue  # it does not take a single row, which has been said
             hint = GRAPH if got or "numpy" in got.error.lower() else ""
-            return _line(f"{fresh}{shown(spec, case)} {got.error or 'gave a result without a gradient'}", hint)
+            return _line(f"{fresh}{shown(spec, case, got.single)} {got.error or 'gave a result without a gradient'}", hint)
         expected, single = _expected(spec, case, got)
         rtol, atol = (1e-3, 1e-5) if single else (1e-5, 1e-8)
         if slopes_agree(spec, slopes, expected, rtol, atol):
             continue
-        said = f"{fresh}{shown(spec, case)} has gradient {apart(_flat(slopes), _flat(expected))}"
+        said = f"{fresh}{shown(spec, case, single)} has gradient {apart(_flat(slopes), _flat(expected))}"
         if not all(slope.isfinite().all() for slope in slopes):
             return _line(said, "Which power, quotient, root or logarithm has an infinite slope there?")
         own = None if single else _finite_differences(student, case)
@@ -111,17 +111,17 @@ def extreme(student):
         slopes, got = _slopes(student, case)
         if slopes is None:
             continue
-        expected, _ = _expected(spec, case, got)
+        expected, single = _expected(spec, case, got)
         seen = True
         if slopes_agree(spec, slopes, expected, 1e-3, 1e-5):
             continue
-        said = f"{shown(spec, case)} has gradient {apart(_flat(slopes), _flat(expected))}"
+        said = f"{shown(spec, case, single)} has gradient {apart(_flat(slopes), _flat(expected))}"
         hint, mistakes = "", ()
         value = spec.reference(*case.args, **case.options)
         if not _flat(slopes).isfinite().all() and right(spec, case, ask(student, case), value):
             hint = "The value is right. Which power, quotient or branch not taken has an infinite slope there?"
             if "gamma" in case.options:
-                hint, mistakes = CANCEL_HINT, (CANCEL,)
+                hint, mistakes = CANCEL_OF_CLASSES_HINT if "classes" in spec.kinds else CANCEL_HINT, (CANCEL,)
         return Line("extreme gradients", False, said, hint, mistakes, "extra")
     return Line("extreme gradients", True, role="extra") if seen else None
 

@@ -53,16 +53,16 @@ def values(student, name, cases, rules):
         return _anew(student, name, cases, rules, role)
     if failed is None:
         case, got, expected = put_off
-        said = f"{shown(spec, case)} {came(got, expected)}"
+        said = f"{shown(spec, case, got.single)} {came(got, expected)}"
         student.notes[:] = student.notes or [
             Line("a single row", False, said, "It does for tables. Along which dimension do you sum?", role="told")
         ]
         return _anew(student, name, [c for c in cases if not _is_row(c)], rules, role)
     case, got, expected = put_off or failed
     mistakes, hints = diagnosis(spec, name, results)
-    said = f"{shown(spec, case)} {came(got, expected)}"
+    said = f"{shown(spec, case, got.single)} {came(got, expected)}"
     if name == "mismatched shapes" and not got:
-        said = f"{shown(spec, case)} raised {got.error}; expected a ValueError that names both shapes, {tuple(case.args[0].shape)} and {tuple(case.args[1].shape)}"
+        said = f"{shown(spec, case, got.single)} raised {got.error}; expected a ValueError that names both shapes, {tuple(case.args[0].shape)} and {tuple(case.args[1].shape)}"
     line = Line(name, False, said, " ".join(dict.fromkeys(hints or advice(got, expected))), tuple(dict.fromkeys(mistakes)), role)
     if name == "values" and not got:
         student.said = got.error
@@ -103,7 +103,7 @@ def _anew(student, name, cases, rules, role):
         for case in redrawn(student.spec, name, cases, rules.seed):
             got, expected = ask(student, case), student.spec.reference(*case.args, **case.options)
             if not right(student.spec, case, got, expected):
-                said = f"{FRESH}: {shown(student.spec, case)} {came(got, expected)}"
+                said = f"{FRESH}: {shown(student.spec, case, got.single)} {came(got, expected)}"
                 return Line(name, False, said, "Is it a formula, or a list of answers?", role=role), not got.ended
     return Line(name, True, role=role), False
 

@@ -8,11 +8,12 @@ from lossnotes.check._judge.numbers import as_tensor
 from lossnotes.check._judge.outcome import Foreign
 
 
-def shown(spec, case):
-    """The call, as one could type it."""
+def shown(spec, case, single=False):
+    """The call, as one could type it, and that it is one in float32, where it is."""
     inputs = [number(x) for x in case.args]
     options = [f"{k}={number(v) if isinstance(v, torch.Tensor | float) else repr(v)}" for k, v in case.options.items()]
-    return f"{spec.name}({', '.join(inputs + options)})"
+    single = single or any(isinstance(x, torch.Tensor) and x.dtype == torch.float32 for x in case.args)
+    return f"{spec.name}({', '.join(inputs + options)})" + " in float32" * single
 
 
 def came(got, expected=None):

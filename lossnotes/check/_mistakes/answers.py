@@ -62,6 +62,7 @@ POS_WEIGHT = [
 
 CANCEL = "1 - p cancellation"
 CANCEL_HINT = "1 minus a probability near 1 has no digits left. Which function gives the small probability directly?"
+CANCEL_OF_CLASSES_HINT = "1 minus a probability near 1 has no digits left. Which other probabilities sum to it?"
 
 
 def _overflowing_sigmoid(x):
@@ -179,4 +180,22 @@ MULTICLASS_HINGE = [
         "Beyond the margin the hinge is a straight line.",
         lambda x, t: (1 + _wrong_scores(x, t).amax(1) - each(x, t)).clamp(min=0) ** 2,
     ),
+]
+
+
+def _with_number(number):
+    def fn(x, t):
+        others = torch.where(one_hot(t, x.shape[1]).bool(), number, x)
+        return (1 + others.amax(1) - each(x, t)).clamp(min=0).mean()
+
+    return fn
+
+
+MULTICLASS_HINGE_EXTREME = [
+    Mistake(
+        "a number in the place of the right class",
+        "Every score may be far below 0. What do you put in the place of the right one?",
+        _with_number(number),
+    )
+    for number in (0.0, -1.0, -10.0, -100.0, -999.0, -1000.0, -9999.0, -1e4)
 ]

@@ -20,6 +20,10 @@ class Mistake(NamedTuple):
     fitted: bool = False
 
 
+class Ends(ValueError):
+    """What a mistake raises where it ends in an error, and where that alone shows it."""
+
+
 def each(log_p, target):
     """The entry of the right class."""
     return log_p.gather(1, target.unsqueeze(1)).squeeze(1)
@@ -43,6 +47,11 @@ REDUCTIONS = [
         "mean divides by one too few",
         "The divisor is not the number of examples.",
         lambda loss, input: loss.sum() / (loss.numel() - 1) if loss.numel() > 1 else None,
+    ),
+    Mistake(
+        "sum divided by the rows",
+        "The mean is over all numbers. How many has a table?",
+        lambda loss, input: loss.sum() / len(loss) if loss.ndim > 1 else loss.mean(),
     ),
 ]
 # The same for what gives one number for each distribution.

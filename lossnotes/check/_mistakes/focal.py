@@ -66,6 +66,11 @@ ALPHA = [
     Mistake("alpha on the yes only", "What weights the answer no?", _alpha(lambda a: a, lambda a: 1)),
     Mistake("alpha not used", "The value is the same for every alpha.", None),
     Mistake(
+        "alpha of 0 taken for none",
+        "An alpha of 0 is an alpha, too. How do you ask whether there is one?",
+        lambda input, target, alpha: _alpha(lambda a: a or 1, lambda a: 1 - a)(input, target, alpha),
+    ),
+    Mistake(
         "mean divided by the alphas",
         "The mean divides by the number of answers.",
         lambda input, target, alpha: (
