@@ -131,6 +131,32 @@ def _(input, target):
     return (shifted.exp().sum(1).log() - shifted[range(len(target)), target]).mean()
 
 
+@right("cross_entropy")
+def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    counts = target != ignore_index
+    kept = -log_p(input[counts], target[counts])
+    w = torch.ones_like(kept) if weight is None else weight[target[counts]].to(kept)
+    if reduction == "none":
+        losses = torch.zeros_like(input[:, 0])
+        losses[counts] = w * kept
+        return losses
+    return (w * kept).sum() / (w.sum() if reduction == "mean" else 1)
+
+
+@right("cross_entropy")
+def _(input, target, *, ignore_index=-100, reduction="mean"):
+    losses = [input[0, 0] * 0 if t == ignore_index else torch.logsumexp(row, 0) - row[t] for row, t in zip(input, target)]
+    total = torch.stack(losses)
+    return {"none": total, "sum": total.sum(), "mean": total.sum() / (target != ignore_index).sum()}[reduction]
+
+
+@right("cross_entropy")
+def _(input, target, weight=None, ignore_index=-100):
+    y = (target[:, None] == torch.arange(input.shape[1])) * (target != ignore_index)[:, None]
+    w = y.to(input.dtype) if weight is None else y * weight.to(input.dtype)
+    return -(w * torch.log_softmax(input, 1)).sum() / w.sum()
+
+
 @right("multiclass_hinge_loss")
 def _(input, target):
     best, second = input.topk(2, 1).values.T

@@ -253,6 +253,32 @@ def _negative_ones_ignored(input, target, ignore_index=-100):
     return (-log_p(input, target.clamp(min=0)) * counts).sum() / counts.sum()
 
 
+def _leaving_out(log_p, index, divisor, keep=lambda loss, counts: loss * counts):
+    """Cross-entropy with all its options: what is picked, by which class it is weighted, and what the mean divides by."""
+
+    def fn(input, target, weight=None, ignore_index=-100, reduction="mean"):
+        counts = target != ignore_index
+        classes = index(target, counts)
+        w = torch.ones_like(input[:, 0]) if weight is None else weight[classes]
+        loss = keep(-w * log_p(input, classes), counts)
+        return {"none": loss, "sum": loss.sum(), "mean": loss.sum() / divisor(w, counts, weight is None)}[reduction]
+
+    return fn
+
+
+def _class_0(target, counts):
+    return torch.where(counts, target, 0)
+
+
+wrong(
+    "cross_entropy",
+    _leaving_out(log_p, _class_0, lambda w, counts, _: (w * counts).sum(), lambda loss, counts: loss[counts]),
+    _leaving_out(
+        lambda input, t: torch.log_softmax(input, 1)[range(len(t)), t], lambda t, _: t, lambda w, counts, _: (w * counts).sum()
+    ),
+    _leaving_out(log_p, _class_0, lambda w, counts, plain: counts.sum() if plain else w.sum()),
+)
+
 LUCKY = [
     ("kl_divergence", _divergence_with_a_cutoff),
     ("entropy", lambda p: -torch.where(p > 1e-3, p * torch.log(p.clamp(min=1e-30)), 0 * p).sum(-1)),

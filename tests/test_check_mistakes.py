@@ -216,6 +216,38 @@ def _(input, target, ignore_index=-100):
     return (loss * kept).mean()
 
 
+def _options(input, target, picked, kept, weight, reduction, counted=None):
+    loss = -torch.log_softmax(input, 1)[torch.arange(len(picked)), picked] * kept
+    w = torch.ones_like(loss) if weight is None else weight[picked]
+    loss = loss * w
+    divisor = (w * kept).sum() if counted is None or weight is None else counted(w)
+    return {"none": loss, "sum": loss.sum(), "mean": loss.sum() / divisor}[reduction]
+
+
+@mistaken("cross_entropy", "mean over ignored targets")
+def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    kept = target != ignore_index
+    return _options(input, target, torch.where(kept, target, 0), kept, weight, reduction, lambda w: w.sum())
+
+
+@mistaken("cross_entropy", "mean over ignored targets")
+def _(input, target, weight=None, ignore_index=-100):
+    kept = target != ignore_index
+    w = torch.ones_like(input[:, 0]) if weight is None else weight[torch.where(kept, target, 0)]
+    return (F.cross_entropy(input, target, weight, ignore_index=ignore_index, reduction="none")).sum() / w.sum()
+
+
+@mistaken("cross_entropy", "ignored target taken for an index")
+def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    return _options(input, target, target, target != ignore_index, weight, reduction)
+
+
+@mistaken("cross_entropy", "ignored targets dropped")
+def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    kept = target != ignore_index
+    return _options(input[kept], target[kept], target[kept], kept[kept], weight, reduction)
+
+
 @mistaken("cross_entropy", "ignored target taken for a class")
 def _(input, target, ignore_index=-100):
     return -torch.log_softmax(input, 1)[torch.arange(len(target)), target].mean()

@@ -108,6 +108,26 @@ def _(input, target):
     return torch.where(target == 1, -torch.log(p), -torch.log(1 - p)).mean()
 
 
+@mistaken("binary_cross_entropy_with_logits", "overflow without max-shift")
+def _(input, target):
+    return (torch.log(1 + torch.exp(input)) - target * input).mean()
+
+
+@mistaken("binary_cross_entropy_with_logits", "0 times infinity")
+def _(input, target):
+    return -(target * torch.sigmoid(input).log() + (1 - target) * torch.sigmoid(-input).log()).mean()
+
+
+@mistaken("binary_cross_entropy_with_logits", "0 times infinity")
+def _(input, target):
+    return (target * torch.log(1 + torch.exp(-input)) + (1 - target) * torch.log(1 + torch.exp(input))).mean()
+
+
+@mistaken("binary_cross_entropy_with_logits", "log of a probability rounded to 0")
+def _(input, target):
+    return -torch.where(target == 1, torch.sigmoid(input), torch.sigmoid(-input)).log().mean()
+
+
 @mistaken("binary_cross_entropy_with_logits", "term of the no missing")
 def _(input, target):
     return -(target * F.logsigmoid(input)).mean()
@@ -304,6 +324,11 @@ def _(loss, x, y, classes, steps=100, lr=0.1):
         with torch.no_grad():
             weight -= lr * weight.grad
     return weight.detach()
+
+
+@pytest.mark.parametrize("spec", [s for s in SPECS.values() if s.kinds[:2] in (("scores", "answers"), ("numbers", "signs"))])
+def test_no_hint_for_a_single_score_speaks_of_several(spec):
+    assert not any("all scores" in m.hint for mistakes in spec.mistakes.values() for m in mistakes)
 
 
 def test_pytorchs_linear_cross_entropy_passes():

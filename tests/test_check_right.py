@@ -12,6 +12,7 @@ from torch.distributions import kl_divergence as kl
 
 from lossnotes.check import check
 from lossnotes.check._grade.sheet import of_names
+from lossnotes.check._judge.gradients import _between
 from lossnotes.check._report import REFUSED
 
 RIGHT = []
@@ -342,3 +343,92 @@ def test_the_second_dimension_is_not_the_last(name, warm):
 def test_softmax_of_the_second_dimension_is_told():
     found = {line.check: line for line in check(lambda input: torch.softmax(input, 1), like="softmax").lines}["other shapes"]
     assert found.passed is False and found.role == "told"
+
+
+@pytest.mark.parametrize(
+    "like, fn",
+    [
+        ("multiclass_hinge_loss", lambda x, t: ((1 + x - x.gather(1, t[:, None])).clamp(min=0).sum(1) - 1).mean()),
+        ("hinge_loss", lambda x, y: torch.relu(2 - x * y).mean()),  # 2 * 1 is a case
+    ],
+)
+def test_at_a_kink_of_wrong_values_every_slope_between_is_one(like, fn):
+    """There autograd takes the slope of one side and a difference over both sides their mean."""
+    lines = {line.check: line for line in check(fn, like=like).lines}
+    assert lines["values"].passed is False and not lines["gradient"].mistakes
+    assert lines["gradient"].found == "follows from your values: fix those first"
+
+
+def test_a_slope_beside_a_kink_or_beyond_its_sides_is_none():
+    left, right = torch.tensor([0.0, 1.0]), torch.tensor([1.0, 1.0])
+    assert all(_between(torch.tensor([slope, 1.0]), left, right) for slope in (0.0, 0.5, 1.0))
+    assert not any(_between(torch.tensor(slopes), left, right) for slopes in ([-0.1, 1.0], [1.1, 1.0], [0.5, 0.9]))
+
+
+@pytest.mark.parametrize("fn", [lambda means, counts: means @ counts / counts.sum(), lambda m, n: torch.dot(m, n) / n.sum()])
+def test_two_dtypes_are_said_to_be_two(fn):
+    line = check(fn, like="mean_of_parts").lines[0]
+    assert "same dtype" in line.found and line.hint == "The two have different dtypes. Which should be converted?"
+
+
+@pytest.mark.parametrize(
+    "sheet, name, fn, about",
+    [
+        (
+            "information",
+            "conditional_entropy",
+            lambda joint: torch.xlogy(joint.sum(1), joint.sum(1)).sum() - torch.xlogy(joint, joint).sum(),
+            "other shapes",
+        ),
+        (
+            "losses",
+            "binary_cross_entropy_with_logits",
+            lambda z, y: (lambda s: (torch.log1p((-s.abs()).exp()) - s.clamp(max=0)).mean())(torch.where(y == 1, z, -z)),
+            "soft targets",
+        ),
+        (
+            "losses",
+            "cross_entropy",
+            lambda z, t, weight=None: (
+                -torch.stack([row[k] - m - (row - m).exp().sum().log() for row, k, m in zip(z, t, z.amax(1))]).mean()
+            ),
+            "weight",
+        ),
+    ],
+)
+def test_what_lies_beyond_an_exercise_is_told_without_a_right_number(sheet, name, fn, about):
+    """A number with "expected" beside it reads as a fault, and a right function has none."""
+    fn.__name__ = name
+    report = check(fn, like=name, sheet=sheet)
+    assert report.passed and report.score == 1, report
+    (line,) = (line for line in report.lines if line.check == about)
+    assert line.passed is False and line.role == "told" and line.found.startswith("beyond the exercise: ")
+    assert "expected" not in line.found + line.hint, line
+
+
+def test_an_option_that_a_decorator_does_not_hand_on_is_not_asked_for():
+    """Also beside another that it does."""
+
+    def named(input, target, ignore_index=-100):
+        return F.cross_entropy(input, target, ignore_index=ignore_index)
+
+    def decorated(*args, **options):
+        return named(*args, **options)
+
+    report = check(decorated, like="cross_entropy")
+    checks = {line.check: line.passed for line in report.lines}
+    assert report.passed and checks["ignore_index"] and checks["weight"] is checks["reduction"] is None
+
+
+def test_an_option_that_nobody_asked_for_is_not_tried_with_one_that_counts(tmp_path):
+    """It costs nothing by itself, nor does it beside the other."""
+
+    def fn(input, target, weight=None, ignore_index=-100):  # weight is left as it is
+        counts = target != ignore_index
+        picked = torch.log_softmax(input, 1).gather(1, torch.where(counts, target, 0)[:, None]).squeeze(1)
+        return -(picked * counts).sum() / counts.sum()
+
+    sheet = tmp_path / "my.toml"
+    for options, passed in ((["ignore_index"], True), (["ignore_index", "weight"], False)):
+        sheet.write_text(f"[exercise.cross_entropy]\noptions = {options}\n".replace("'", '"'))
+        assert check(fn, like="cross_entropy", sheet=sheet).passed is passed

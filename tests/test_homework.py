@@ -62,6 +62,12 @@ def test_every_task_has_a_stub_a_check_a_solution_and_its_points(sheet):
     assert f"worth {load(sheet).points} points and take about {minutes} minutes" in nb.cells[0].source
 
 
+def test_the_sheets_say_what_costs_points_in_the_same_words():
+    """And in those of a report."""
+    said = [re.search(r"`✗` costs points.*? cost nothing\.", handed_out(sheet).cells[0].source)[0] for sheet in SHEETS]
+    assert len(set(said)) == 1 and '"counts once all values are right"' in said[0]
+
+
 @pytest.mark.parametrize("sheet", SHEETS)
 def test_a_notebook_as_handed_out_gets_nothing(sheet, warm):
     result = graded(warm, notebook(sheet, solved=False), sheet, "homework.ipynb")

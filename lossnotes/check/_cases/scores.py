@@ -45,8 +45,20 @@ def weighted(case):
 def ignoring(case):
     kept = Case((case.args[0], torch.where(torch.arange(3) == 1, -1, case.args[1])))
     none_left = Case((case.args[0], torch.full((3,), -1)))
-    # Also a class that exists: what is left out is what the option says, and not what is negative.
-    return [with_options(kept, ignore_index=-1), with_options(none_left, ignore_index=-1), with_options(case, ignore_index=1)]
+    by_default = Case((case.args[0], torch.where(torch.arange(3) == 1, -100, case.args[1])))
+    return leaving_out(kept, none_left, case, by_default)
+
+
+def leaving_out(kept, none_left, case, by_default):
+    return [
+        with_options(kept, ignore_index=-1),
+        with_options(none_left, ignore_index=-1),
+        with_options(case, ignore_index=1),  # also a class that exists: not all that is left out is negative
+        by_default,  # -100, which is no index from the end either
+        with_options(kept, ignore_index=-1, reduction="none"),
+        with_options(kept, ignore_index=-1, reduction="sum"),
+        with_options(by_default, weight=WEIGHT),
+    ]
 
 
 def of_log_probabilities(spec):
@@ -169,11 +181,12 @@ SPECS = [
             "linear_bias": [with_options(LINEAR, linear_bias=t([0.5, -1.0, 2.0]))],
             "reduction": reductions(LINEAR, LINEARS[2]),
             "weight": [with_options(LINEAR, weight=WEIGHT), with_options(LINEAR, weight=WEIGHT, reduction="sum")],
-            "ignore_index": [
-                with_options(Case((*LINEAR.args[:2], classes(1, -1, 0))), ignore_index=-1),
-                with_options(Case((*LINEAR.args[:2], classes(-1, -1, -1))), ignore_index=-1),
-                with_options(LINEAR, ignore_index=1),
-            ],
+            "ignore_index": leaving_out(
+                Case((*LINEAR.args[:2], classes(1, -1, 0))),
+                Case((*LINEAR.args[:2], classes(-1, -1, -1))),
+                LINEAR,
+                Case((*LINEAR.args[:2], classes(1, -100, 0))),
+            ),
             "label_smoothing": [with_options(LINEAR, label_smoothing=0.1)],
             "class probabilities": [Case((*LINEAR.args[:2], *SOFT[0].args[1:]))],
             "other shapes": [Case((t([1.0, 0.5]), LAYER, torch.tensor(2)))],

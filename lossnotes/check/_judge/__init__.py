@@ -33,6 +33,8 @@ def lines(student, rules=Rules()):
             found.append(not_taken(name, rules))
             continue
         usable = [case for case in cases if all(student.takes(o) for o in case.options)]
+        # Nor is an option that nobody asked for tried together with another, unless there is nothing else to try.
+        usable = [c for c in usable if not any(o != name and rules.leaves_out(spec, o) for o in c.options)] or usable
         line, over = values(student, name, usable, rules)
         if found and found[0].passed is False and line.passed is False and not line.mistakes:
             line = dataclasses.replace(line, found="also wrong: fix the values first", hint="")

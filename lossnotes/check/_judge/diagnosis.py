@@ -127,6 +127,7 @@ _CAUSES = [
         r"same number of dimensions",
         "An index for gather has as many dimensions as the table it picks from. How many has yours?",
     ),
+    (r"same dtype", "The two have different dtypes. Which should be converted?"),
     (r"[Ee]xpected .*(Long|int64)|one of the following types", "Which of the two is the index, and what dtype has it?"),
     (r"positional argument", "What does the exercise pass to your function, and in which order?"),
 ]
@@ -144,7 +145,7 @@ def advice(got, expected):
     if value.shape != expected.shape:
         return (f"The result has shape {tuple(value.shape)}, expected {tuple(expected.shape)}.",)
     if value.isnan().any() and not expected.isnan().any():
-        return ("NaN comes from 0 / 0, 0 times infinity or infinity minus infinity. Which is it here?",)
+        return (base.NAN_HINT,)
     if expected.isnan().any():
         return ("The mean of nothing is 0 / 0: NaN, as in PyTorch.",)
     if value.isinf().any() and not expected.isinf().any():

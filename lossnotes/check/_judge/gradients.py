@@ -33,7 +33,7 @@ def gradient(student, rules, values_are_right):
         own = None if single else _finite_differences(student, case)
         if own is not None and not own.isfinite().all():
             own = None
-        if own is not None and torch.allclose(_flat(slopes), own, rtol=1e-3, atol=1e-5):
+        if own is not None and _between(_flat(slopes), *own):
             return _line(said if values_are_right else "follows from your values: fix those first", "")
         if own is None:
             return _line(said, "")
@@ -76,13 +76,19 @@ def our_slopes(spec, case):
     return torch.autograd.grad(value, [args[i] for i in spec.differentiable], one_for_each(value.detach()))
 
 
+def _between(slopes, left, right, rtol=1e-3, atol=1e-5):
+    """Whether these are slopes of a function with these on its two sides: at a kink, any between them is one."""
+    low, high = torch.minimum(left, right), torch.maximum(left, right)
+    return bool(((slopes >= low - atol - rtol * low.abs()) & (slopes <= high + atol + rtol * high.abs())).all())
+
+
 def _finite_differences(student, case, h=1e-5):
-    """Slopes of the function's own values, in one list; None where it has none."""
+    """Slopes of the function's own values to the left and to the right, in two lists; None where it has none."""
     slopes = []
     for i in student.spec.differentiable:
         for k in range(case.args[i].numel()):
             ends = []
-            for step in (h, -h):
+            for step in (-h, 0, h):
                 args = [x.detach().clone() if isinstance(x, torch.Tensor) else x for x in case.args]
                 args[i].view(-1)[k] += step
                 got = student(args, case.options)
@@ -91,8 +97,8 @@ def _finite_differences(student, case, h=1e-5):
                     return None
                 value = value.detach().cpu().double()
                 ends.append((one_for_each(value) * value).sum())
-            slopes.append((ends[0] - ends[1]) / (2 * h))
-    return torch.stack(slopes)
+            slopes.append(torch.stack([ends[1] - ends[0], ends[2] - ends[1]]) / h)
+    return torch.stack(slopes, 1)
 
 
 def _flat(slopes):
@@ -136,6 +142,6 @@ def at_zero(student):
         expected = our_slopes(spec, case)
         if slopes is not None and any((a.isnan() & ~b.isnan()).any() for a, b in zip(slopes, expected)):
             said = f"{shown(spec, case)} has gradient {number(_flat(slopes))}"
-            hint = "In training, this NaN would reach every weight. Which branch, not taken, has an infinite slope?"
+            hint = "In training, this NaN would reach every weight. Which slope is infinite there, and is it multiplied by 0?"
             return Line("gradient at 0", False, said, hint, role="told")
     return Line("gradient at 0", True, role="told")

@@ -10,9 +10,10 @@ from lossnotes.check._cases.redraw import redrawn
 from lossnotes.check._judge.diagnosis import advice, diagnosis
 from lossnotes.check._judge.numbers import as_tensor, right
 from lossnotes.check._judge.outcome import cast
-from lossnotes.check._judge.words import came, shown
+from lossnotes.check._judge.words import came, raised, shown
 from lossnotes.check._report import Line
 
+BEYOND = "beyond the exercise:"
 FRESH = "right for the inputs of the report and wrong for others"
 
 
@@ -37,8 +38,12 @@ def values(student, name, cases, rules):
     for case in cases:
         got = ask(student, case)
         expected = None if name == "mismatched shapes" else spec.reference(*case.args, **case.options)
-        if not got and name in spec.options and name not in student.names and "unexpected keyword argument" in got.error:
-            return not_taken(name, rules), False  # a decorator takes everything and hands it on
+        refused = re.search(r"unexpected keyword argument '(\w+)'", got.error)
+        if refused and name in spec.options and refused[1] in case.options and refused[1] not in student.names:
+            if refused[1] == name:
+                return not_taken(name, rules), False  # a decorator takes everything and hands it on
+            cases = [other for other in cases if other is not case]
+            continue
         if not got and got.ended and role == "value" and _is_row(case) and cases[-1].args[0].ndim > 1:
             put_off = put_off or (case, got, expected)  # an exercise on tables need not take a single row
             continue
@@ -53,21 +58,31 @@ def values(student, name, cases, rules):
         return _anew(student, name, cases, rules, role)
     if failed is None:
         case, got, expected = put_off
-        said = f"{shown(spec, case, got.single)} {came(got, expected)}"
+        said = _said(spec, case, got, expected, rules, "told")
         student.notes[:] = student.notes or [
             Line("a single row", False, said, "It does for tables. Along which dimension do you sum?", role="told")
         ]
         return _anew(student, name, [c for c in cases if not _is_row(c)], rules, role)
     case, got, expected = put_off or failed
     mistakes, hints = diagnosis(spec, name, results)
-    said = f"{shown(spec, case, got.single)} {came(got, expected)}"
+    said = _said(spec, case, got, expected, rules, role)
     if name == "mismatched shapes" and not got:
         said = f"{shown(spec, case, got.single)} raised {got.error}; expected a ValueError that names both shapes, {tuple(case.args[0].shape)} and {tuple(case.args[1].shape)}"
-    line = Line(name, False, said, " ".join(dict.fromkeys(hints or advice(got, expected))), tuple(dict.fromkeys(mistakes)), role)
+    if not hints and not said.startswith(BEYOND):
+        hints = advice(got, expected)
+    line = Line(name, False, said, " ".join(dict.fromkeys(hints)), tuple(dict.fromkeys(mistakes)), role)
     if name == "values" and not got:
         student.said = got.error
     nothing = name == "values" and (not got or as_tensor(got.value) is None)
     return line, nothing or not got.ended
+
+
+def _said(spec, case, got, expected, rules, role):
+    """What came and what should have; where the exercise ends, only that it is another thing than ours."""
+    if role != "told" or not rules.sheet:
+        return f"{shown(spec, case, got.single)} {came(got, expected)}"
+    ours = "raises an error in this book" if expected is None else "gives something else in this book"
+    return f"{BEYOND} {shown(spec, case, got.single, most=8)} {ours if got else raised(got)}"
 
 
 def not_taken(name, rules):
@@ -103,7 +118,7 @@ def _anew(student, name, cases, rules, role):
         for case in redrawn(student.spec, name, cases, rules.seed):
             got, expected = ask(student, case), student.spec.reference(*case.args, **case.options)
             if not right(student.spec, case, got, expected):
-                said = f"{FRESH}: {shown(student.spec, case, got.single)} {came(got, expected)}"
+                said = f"{FRESH}: {_said(student.spec, case, got, expected, rules, role)}"
                 return Line(name, False, said, "Is it a formula, or a list of answers?", role=role), not got.ended
     return Line(name, True, role=role), False
 

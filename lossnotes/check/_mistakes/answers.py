@@ -9,8 +9,8 @@ import math
 import torch
 from torch.nn.functional import one_hot
 
-from lossnotes.check._mistakes.base import EPSILON, EPSILON_HINT, Mistake, each, epsilons
-from lossnotes.check._mistakes.scores import OVERFLOW, OVERFLOW_HINT, ROUNDED, ROUNDED_HINT
+from lossnotes.check._mistakes.base import EPSILON, EPSILON_HINT, NAN_HINT, Mistake, each, epsilons
+from lossnotes.check._mistakes.scores import OVERFLOW, ROUNDED, ROUNDED_HINT
 
 
 def binary(log_p, log_q, y):
@@ -65,6 +65,9 @@ CANCEL_HINT = "1 minus a probability near 1 has no digits left. Which function g
 CANCEL_OF_CLASSES_HINT = "1 minus a probability near 1 has no digits left. Which other probabilities sum to it?"
 
 
+OVERFLOW_HINT = "e to a large power is infinite. Can you write it with e to the power −|z|?"
+
+
 def _overflowing_sigmoid(x):
     return x.exp() / (1 + x.exp())
 
@@ -77,8 +80,9 @@ BINARY_EXTREME = [
         lambda x, y: binary(_overflowing_sigmoid(x).log(), (1 - _overflowing_sigmoid(x)).log(), y).mean(),
     ),
     Mistake(OVERFLOW, OVERFLOW_HINT, lambda x, y: ((1 + x.exp()).log() - x * y).mean()),
-    Mistake(OVERFLOW, OVERFLOW_HINT, lambda x, y: (y * (1 + (-x).exp()).log() + (1 - y) * (1 + x.exp()).log()).mean()),
-    Mistake(ROUNDED, ROUNDED_HINT, lambda x, y: binary(x.sigmoid().log(), (-x).sigmoid().log(), y).mean()),
+    # Also log(1 + e^-z) for the yes and log(1 + e^z) for the no, which gives the same: 0 times infinity on the right side.
+    Mistake("0 times infinity", NAN_HINT, lambda x, y: binary(x.sigmoid().log(), (-x).sigmoid().log(), y).mean()),
+    Mistake(ROUNDED, ROUNDED_HINT, lambda x, y: -torch.where(y == 1, x, -x).sigmoid().log().mean()),
     Mistake(CANCEL, CANCEL_HINT, lambda x, y: -torch.where(y == 1, x.sigmoid(), 1 - x.sigmoid()).log().mean()),
     Mistake(  # F.binary_cross_entropy, which clamps the logarithm itself
         EPSILON, EPSILON_HINT.format(100), lambda x, y: torch.nn.functional.binary_cross_entropy(x.sigmoid(), y)

@@ -93,6 +93,7 @@ BASES = [
 
 # --- options ------------------------------------------------------------------------------------------------------------
 
+NAN_HINT = "NaN comes from 0 / 0, 0 times infinity or infinity minus infinity. Which is it here?"
 EPSILON = "epsilon inside the log"
 EPSILON_HINT = "The value stops growing at {} nats. What did you add or clamp inside the logarithm, and what does it hide?"
 

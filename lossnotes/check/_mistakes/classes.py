@@ -9,7 +9,7 @@ import inspect
 import torch
 from torch.nn.functional import one_hot
 
-from lossnotes.check._mistakes.base import Mistake, each, epsilons, unreduced
+from lossnotes.check._mistakes.base import Ends, Mistake, each, epsilons, unreduced
 from lossnotes.check._mistakes.scores import (
     NO_KEEPDIM,
     NO_KEEPDIM_HINT,
@@ -72,30 +72,82 @@ WEIGHT = [
 ]
 
 
-def _mean_over_all(input, target, ignore_index, reference):
-    loss = reference(input, target, ignore_index=ignore_index, reduction="none")
-    return loss.mean()
+IGNORED = -100  # by default
 
 
-def _ignored_as_class_0(input, target, ignore_index, reference):
-    return reference(input, torch.where(target == ignore_index, 0, target))
+def _counted(input, target, reference, ignore_index=IGNORED, reduction="mean", weight=None):
+    """The mean over all, also with weights."""
+    loss = reference(input, target, ignore_index=ignore_index, reduction="none", **_given(weight))
+    return unreduced(loss, reduction)
+
+
+def _counted_as_class_0(input, target, reference, ignore_index=IGNORED, reduction="mean", weight=None):
+    """The mean over all; with weights, as if what is left out were of class 0."""
+    loss = reference(input, target, ignore_index=ignore_index, reduction="none", **_given(weight))
+    if weight is None or reduction != "mean":
+        return unreduced(loss, reduction)
+    return loss.sum() / weight[torch.where(target == ignore_index, 0, target)].sum()
+
+
+def _weights_counted(input, target, reference, ignore_index=IGNORED, reduction="mean", weight=None):
+    """Right but for the weights of what is left out."""
+    if weight is None:
+        return None
+    return _counted_as_class_0(input, target, reference, ignore_index, reduction, weight)
+
+
+def _given(weight):
+    return {} if weight is None else {"weight": weight}
+
+
+def _dropped(input, target, reference, ignore_index=IGNORED, reduction="mean", weight=None):
+    """Right but where each target has a number of its own."""
+    if reduction != "none":
+        return None
+    return reference(input, target, ignore_index=ignore_index, reduction="none", **_given(weight))[target != ignore_index]
+
+
+def _index_from_the_end(input, target, reference, ignore_index=IGNORED, **options):
+    if (target < -input.shape[1]).any():
+        raise Ends
+    return reference(input, target % input.shape[1], **options)
+
+
+def _picked_first(input, target, reference, ignore_index=IGNORED, **options):
+    """Right but where what is left out is no index at all."""
+    if (target < -input.shape[1]).any():
+        raise Ends
+    return None
+
+
+def _ignored_as_class_0(input, target, reference, ignore_index=IGNORED, **options):
+    return reference(input, torch.where(target == ignore_index, 0, target), **options)
 
 
 IGNORE = [
-    Mistake(
-        "mean over ignored targets",
-        "An ignored target adds nothing to the sum, but still counts in the divisor.",
-        _mean_over_all,
-    ),
-    Mistake(
-        "ignored target taken for a class",
-        "Index -1 is the last class in Python.",
-        lambda input, target, ignore_index, reference: reference(input, target % input.shape[1]),
-    ),
+    *[
+        Mistake(
+            "mean over ignored targets",
+            "An ignored target adds nothing to the sum, but still counts in the divisor.",
+            fn,
+        )
+        for fn in (_counted, _counted_as_class_0, _weights_counted)
+    ],
+    Mistake("ignored target taken for a class", "Index -1 is the last class in Python.", _index_from_the_end),
     Mistake(
         "ignored target taken for a class",
         "What class do you put in the place of an ignored target?",
         _ignored_as_class_0,
+    ),
+    Mistake(
+        "ignored target taken for an index",
+        "A target that is left out need not be an index. Which entry do you pick for it?",
+        _picked_first,
+    ),
+    Mistake(
+        "ignored targets dropped",
+        "With reduction none, how many numbers should come out?",
+        _dropped,
     ),
 ]
 
