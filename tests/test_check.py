@@ -125,6 +125,12 @@ def test_device():
         assert line.passed is None and "takes a GPU to try" in line.found
 
 
+def test_a_device_that_cannot_be_tried_is_no_alarm(caplog):
+    """Whatever PyTorch writes when tensors that only pretend meet in two dtypes: the answer is right."""
+    report = check(lambda means, counts: means @ (counts / counts.sum()), like="mean_of_parts", sheet="practice")
+    assert report.passed and not caplog.records
+
+
 def test_an_exception_is_shown_with_its_line():
     def cross_entropy(input, target):
         scores = input

@@ -46,7 +46,7 @@ def device(student):
     hint = "What you make yourself (torch.zeros, torch.arange, ...) should be made on the device of the input."
     found = student.device(_ordinary(student).args)
     if found is None:
-        said = "not checked: your function looks at values, which takes a GPU to try"
+        said = "not checked: this takes a GPU to try"
         return Line("device kept", None, said, role="told")
     if found == "kept":
         return Line("device kept", True, role="told")
