@@ -158,11 +158,11 @@ def goals(results, of):
 
 
 def traffic():
-    """Bytes moved and held elsewhere than on a CPU: ours and a peer's."""
+    """Bytes moved and held elsewhere than on a CPU, and operations started: ours and a peer's."""
     import traffic
 
-    heads = ("sizes of the scores", "moved: ours", "peer", "ours / peer", "peak: ours", "peer", "which peer")
-    return Table(traffic.rows(), heads, ("left", *["right"] * 5, "left"))
+    heads = ("sizes of the scores", "moved: ours", "peer", "ours / peer", "peak: ours", "peer", "operations: ours", "peer", "which peer")
+    return Table(traffic.rows(), heads, ("left", *["right"] * 7, "left"))
 
 
 def draw_ratios(results, ax):

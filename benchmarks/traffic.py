@@ -1,9 +1,9 @@
-"""What a loss and its gradients do to memory where it counts most: bytes read and written, and the peak, on another device.
+"""What a loss and its gradients ask of another device: bytes read and written, the peak of memory, and how many operations.
 
     python benchmarks/traffic.py     a second: nothing is computed, tensors of the device "meta" have no values
 
-Away from the CPU time is the time that memory takes, so this says much, without such a device, and the same on every machine. It
-does not say how fast a kernel is, nor what it needs inside.
+Away from the CPU time is the time that memory takes, or that starting the operations takes, so this says much, without such a
+device, and the same on every machine. It does not say how fast a kernel is, nor what it needs inside.
 """
 
 import functools
@@ -27,11 +27,11 @@ PUT = ("scatter_", "scatter_add_", "index_put_")
 
 
 class Traffic(TorchDispatchMode):
-    """Counts the bytes that operations read and write, and the most that is held beside what was there before."""
+    """Counts operations, the bytes that they read and write, and the most that is held beside what was there before."""
 
     def __init__(self):
         super().__init__()
-        self.moved, self.peak, self.held, self.by_name = 0, 0, {}, {}
+        self.moved, self.started, self.peak, self.held = 0, 0, 0, {}
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         kwargs = kwargs or {}
@@ -40,9 +40,8 @@ class Traffic(TorchDispatchMode):
         made = [x for x in tree_leaves(found) if isinstance(x, torch.Tensor)]
         name = operation.overloadpacket.__name__
         if not operation.is_view and name not in ("detach", "alias") and not name.startswith(("empty", "new_empty")):
-            moved = self.bytes_of(operation, name, args, kwargs, [x for x in made if x.untyped_storage()._cdata not in before])
-            self.moved += moved
-            self.by_name[name] = self.by_name.get(name, 0) + moved
+            self.started += 1
+            self.moved += self.bytes_of(operation, name, args, kwargs, [x for x in made if x.untyped_storage()._cdata not in before])
         self.held = {key: held for key, held in self.held.items() if not held[0].expired()}
         for x in made:
             storage = x.untyped_storage()
@@ -94,11 +93,25 @@ class Case(NamedTuple):
     peak: float  # how many times the scores may be held
 
 
+# Bytes that an operation has to move, in the mean over a loss and its gradients: on a fast GPU (3 TB/s) these take 5 microseconds,
+# about what Python and PyTorch need to start it. With fewer the device waits for them.
+WORTH_STARTING = 1 << 24
+
 focal = {"alpha": 0.25, "gamma": 2.0}
 
 
 def hinge_formula(x, y):
     return (1 - y * x).clamp(min=0).mean()
+
+
+def half_scores_and_classes(*shape, device):
+    scores, classes = scores_and_classes(*shape, device=device)
+    return scores.detach().to(torch.bfloat16).requires_grad_(), classes
+
+
+def in_float32(x, target):
+    """As ``torch.autocast`` does it: PyTorch's own rounds the log-probabilities to half precision."""
+    return F.cross_entropy(x.float(), target)
 
 
 def scores_of_layer(x, weight, target):
@@ -108,6 +121,16 @@ def scores_of_layer(x, weight, target):
 N = 1 << 26
 CASES = [
     Case("cross_entropy", (8192, 32000), scores_and_classes, ln.cross_entropy, "F.cross_entropy", F.cross_entropy, 1.17, 1.5),
+    Case(
+        "cross_entropy, bfloat16",
+        (8192, 32000),
+        half_scores_and_classes,
+        ln.cross_entropy,
+        "F.cross_entropy(z.float())",
+        in_float32,
+        1,
+        1.5,
+    ),
     Case(
         "softmax focal",
         (8192, 32000),
@@ -153,27 +176,32 @@ CASES = [
 ]
 
 
+class Weight(NamedTuple):
+    moved: float  # in sizes of the scores
+    peak: float  # the same
+    started: int  # operations
+    bytes_each: float  # that an operation moves in the mean
+
+
 @functools.cache
 def weigh(case, way):
-    """Bytes moved and the peak of a step of a way, both in sizes of the scores."""
+    """What a step of a way asks of its device."""
     tensors = case.draw(*case.shape, device="meta")
     with Traffic() as traffic:
         kept = step(way, tensors)
     del kept
-    size = 4 * case.shape[0] * case.shape[-1] ** (len(case.shape) > 1)
-    return traffic.moved / size, traffic.peak / size
-
-
-def measured():
-    """For each case its name, the peer, and bytes and peak of both."""
-    return [(case.name, case.peer, *weigh(case, case.ours), *weigh(case, case.theirs)) for case in CASES]
+    size = tensors[0].element_size() * case.shape[0] * case.shape[-1] ** (len(case.shape) > 1)
+    return Weight(traffic.moved / size, traffic.peak / size, traffic.started, traffic.moved / traffic.started)
 
 
 def rows():
-    return [
-        (name, f"{ours:.1f}", f"{theirs:.1f}", f"{ours / theirs:.2f}", f"{peak:.2f}", f"{their_peak:.2f}", peer)
-        for name, peer, ours, peak, theirs, their_peak in measured()
-    ]
+    """For each case what ours and the peer's do: bytes, peak and operations."""
+    found = []
+    for case in CASES:
+        ours, peer = weigh(case, case.ours), weigh(case, case.theirs)
+        moved = f"{ours.moved:.1f}", f"{peer.moved:.1f}", f"{ours.moved / peer.moved:.2f}"
+        found.append((case.name, *moved, f"{ours.peak:.2f}", f"{peer.peak:.2f}", f"{ours.started}", f"{peer.started}", case.peer))
+    return found
 
 
 if __name__ == "__main__":

@@ -97,7 +97,8 @@ def lead_of_others(z, index, dim):
     lead = largest + exponentials.sum(dim, keepdim=True).log()
     lead = lead + zero_unless(endless, ahead).sum(dim, keepdim=True) / endless.sum(dim, keepdim=True).clamp(min=1)
     lead = lead + (origin - right)
-    return torch.where(nothing, torch.nan, lead).squeeze(dim)
+    # Times NaN, so that the gradient is NaN, too.
+    return (lead * torch.ones_like(lead).masked_fill(nothing, torch.nan)).squeeze(dim)
 
 
 def log_in(x, base):

@@ -293,7 +293,7 @@ def surprisal_of_smoothed(z, target, share, weight, ignore_index, label_smoothin
 
 
 # Their closed forms.
-OF_CLASSES = ClosedForm(classes.focal, makes_copies=False)
+OF_CLASSES = ClosedForm(classes.focal, makes_copies=False, widens=True)
 OF_DISTRIBUTIONS = ClosedForm(classes.surprisal_of_distributions)
 OF_SMOOTHED = ClosedForm(classes.surprisal_of_smoothed, makes_copies=False)
 

@@ -17,14 +17,16 @@ from typing import Any
 
 import torch
 
-from lossnotes._numeric import reduce, wide, wide_dtype, widest
+from lossnotes._numeric import reduce, wide, wide_dtype, widest_dtype
 from lossnotes._tracing import is_at_hand
 
 # Elements of a block for each thread: enough for PyTorch to use all threads, and so few that the tensors which a formula makes
 # of them stay in the cache. A softmax makes none of that size, and larger blocks save calls.
 BLOCK, BLOCK_OF_ROWS = 1 << 17, 1 << 19
-# Bytes of a block elsewhere, in the dtype that is computed in.
-BYTES_ELSEWHERE = 1 << 24
+# Elsewhere, where starting an operation takes as long as moving some megabytes, blocks have so many bytes at least (in the dtype
+# that is computed in), and are so many at most. Again those that are not copied may be larger.
+BYTES_ELSEWHERE, BYTES_OF_ROWS_ELSEWHERE = 1 << 24, 1 << 26
+BLOCKS_ELSEWHERE, BLOCKS_OF_ROWS_ELSEWHERE = 32, 4
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class ClosedForm:
     write: Callable[..., Any]
     slopes: int = 1
     makes_copies: bool = True  #: whether it makes tensors of the size of a block, beside the slopes
+    widens: bool = False  #: whether it takes half precision as it is, elsewhere than on a CPU
 
 
 class Job:
@@ -109,7 +112,7 @@ class Job:
             elif given is None and at_hand:
                 total += losses.sum().item() if sum_of_losses is None else sum_of_losses
             elif given is None:
-                total = total + widest(losses.sum())
+                total = total + losses.sum(dtype=widest_dtype(first.device))
         if later:
             factors = [(factor if row is None else row) * scale for factor, row in zip(factors, rows)]
         if out is None and given is None:
@@ -125,7 +128,8 @@ class Job:
         if form is not None and all(slope is None for slope in slopes[form.slopes :]):
             known = slopes[: form.slopes]
             room = [s if s is None or s.dtype == wide_dtype(s) else torch.empty_like(s, dtype=torch.float32) for s in known]
-            found = form.write(*map(wide_floats, tensors), *room, **self.options)
+            as_they_are = form.widens and not is_at_hand(tensors[0])
+            found = form.write(*(tensors if as_they_are else map(wide_floats, tensors)), *room, **self.options)
             if found is not None:
                 losses, factors = found
                 total = losses.sum().item() if is_at_hand(losses) else None
@@ -134,9 +138,7 @@ class Job:
                         return losses, total, [*factors, *left[form.slopes :]]
                     for slope, written, factor in zip(known, room, factors):
                         if slope is not None:
-                            multiply(written, factor * scale, self.along)
-                        if slope is not written:
-                            slope.copy_(written)
+                            multiply(written, factor * scale, self.along, out=slope)
                     return losses, total, left
         self.check_once()
         return self.by_autograd(tensors, slopes, 1.0 if scale is None else scale), None, left
@@ -171,13 +173,17 @@ class Job:
         nothing = self.count == 0 if self.reduction == "mean" and isinstance(self.count, torch.Tensor) else None
         return total * scale if nothing is None else torch.where(nothing, torch.nan, total * scale)
 
+    def size_of_block(self, x):
+        copies = self.closed_form is None or self.closed_form.makes_copies
+        if is_at_hand(x):
+            return (BLOCK if copies else BLOCK_OF_ROWS) * torch.get_num_threads()
+        least, most = (BYTES_ELSEWHERE, BLOCKS_ELSEWHERE) if copies else (BYTES_OF_ROWS_ELSEWHERE, BLOCKS_OF_ROWS_ELSEWHERE)
+        return max(least, x.nbytes // most) // max(4, x.element_size())
+
     def each_block(self, *tensors):
         """The blocks of all tensors, side by side."""
         along, first = self.along, max((x for x in tensors if x is not None), key=lambda x: x.ndim)
-        copies = self.closed_form is None or self.closed_form.makes_copies
-        size = (BLOCK if copies else BLOCK_OF_ROWS) * torch.get_num_threads()
-        if not is_at_hand(first):
-            size = BYTES_ELSEWHERE // max(4, first.element_size())
+        size = self.size_of_block(first)
         if first.numel() <= size:
             yield tensors
             return
@@ -193,16 +199,18 @@ def wide_floats(x):
     return wide(x) if x is not None and x.is_floating_point() else x
 
 
-def multiply(slope, factor, dim):
-    """Multiplies in place with a number, or with one for each loss, which are rows along `dim` if that is not None."""
+def multiply(slope, factor, dim, out=None):
+    """Multiplies with a number, or with one for each loss, which are rows along `dim` if that is not None: in place, or to `out`,
+    which rounds half precision once."""
+    out = slope if out is None else out
     if isinstance(factor, torch.Tensor):
         if factor.ndim == 0:  # which PyTorch would round to the dtype of the slope
             factor = factor.view([1] * slope.ndim)
         elif dim is not None:
             factor = factor.unsqueeze(dim)
-        slope.mul_(factor)
-    elif factor != 1:
-        slope.mul_(factor)
+    elif factor == 1 and slope is out:
+        return
+    torch.mul(slope, factor, out=out)
 
 
 def parts(shape, along, size):

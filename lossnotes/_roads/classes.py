@@ -3,7 +3,7 @@
 import torch
 from torch.nn.functional import softplus
 
-from lossnotes._numeric import class_dim, of_classes, times
+from lossnotes._numeric import class_dim, of_classes, times, wide, wide_dtype
 from lossnotes._tracing import is_at_hand
 
 
@@ -15,14 +15,12 @@ def focal(z, target, share, slope, ignore_index, gamma=0):
     found = way(z, index, ignored, dim, slope)
     if found is None:
         return None
-    right, others, losses, share_of_others = found
-    total = right + others
-    factor = share_of_others / total
+    losses, p, q, factor = found
     if gamma != 0:
-        q = others / total
+        p, q = p(), q()
         power = q.pow(gamma)
         # An infinite loss does not grow with the power.
-        bend = gamma * torch.where(right > 0, right / total * losses, 0) / q.clamp(min=torch.finfo(q.dtype).tiny) + 1
+        bend = gamma * torch.where(p > 0, p * losses, 0) / q.clamp(min=torch.finfo(q.dtype).tiny) + 1
         factor = factor * power * bend
         losses = losses * power
     return _of_each(losses.squeeze(dim), share, ignored), [_of_each(factor.squeeze(dim), share, ignored)]
@@ -37,12 +35,13 @@ def _of_counted(target, ignore_index, dim):
 
 
 def _of_each(x, share, ignored):
+    """A number for each row times its share, and 0 in the place of those that do not count. May write over `x`."""
     x = x if share is None else times(share, x)
-    return x if ignored is None else torch.where(ignored, 0, x)
+    return x if ignored is None else x.masked_fill_(ignored, 0)
 
 
-# Each writes slopes in proportion to `out`, and gives the probabilities of the right class and of the others together, in
-# proportion, the losses, and what the slopes of a row are multiplied with where those two sum to 1.
+# Each writes to `out` what is in proportion to the slopes, and gives the losses, the probabilities of the right class and of the
+# others together, as functions since few losses ask for them, and what each row of slopes has yet to be multiplied with.
 
 
 def _right_and_others(z, index, ignored, dim, out):
@@ -61,7 +60,8 @@ def _right_and_others(z, index, ignored, dim, out):
         e.masked_fill_(ignored.unsqueeze(dim), 0)
         others.masked_fill_(ignored.unsqueeze(dim), 0)
     e.scatter_(dim, index, 0 - others)  # of an infinite row that does not count 0, and not -0
-    return right, others, losses, 1
+    each = (right + others).reciprocal_()
+    return losses, lambda: right * each, lambda: others * each, each
 
 
 def _exponentials(z, dim, out):
@@ -79,23 +79,25 @@ def _right_and_others_unseen(z, index, ignored, dim, out):
     """For all scores alike: tiny, huge or infinite. Four passes over memory: numbers for what is none, the largest of them,
     the softmax of the others, and later the factor. Three, as PyTorch has it, would not do: the softmax of an infinite score is
     NaN, which no factor brings back to its limit, and where the right class is next to certain, the others have to be summed
-    without it.
+    without it. Half precision is read as it is; what is written is float32.
     """
-    limits = torch.finfo(z.dtype)
-    sure, unknown = limits.max * (1 - limits.eps), limits.max
-    right = z.gather(dim, index)
-    e = torch.nan_to_num(z, nan=unknown, posinf=sure, neginf=limits.min, out=out).scatter_(dim, index, -torch.inf)
-    largest, top = e.max(dim, keepdim=True)
-    torch.softmax(e, dim, out=e)
-    infinite = torch.where(largest == unknown, torch.nan, torch.inf)
-    # How far the others together are ahead: 1 - p is never formed.
-    lead = torch.where(largest < sure, largest, infinite) - right - e.gather(dim, top).log()
-    nothing = (right == -torch.inf) & (largest <= limits.min)  # scores that are all -inf have no softmax
-    lead = torch.where(nothing | (largest == -torch.inf), -torch.inf, lead)  # and a single class is never wrong
-    losses = torch.where(nothing, torch.nan, softplus(lead, threshold=50))
+    if z.shape[dim] == 1:
+        return None
+    right, limits, may_write_over = z.gather(dim, index), torch.finfo(z.dtype), out is z
+    if may_write_over:
+        largest, top = z.scatter_(dim, index, -torch.inf).max(dim, keepdim=True)
+    # NaN is above inf, as it is for the search for the largest.
+    how = {"nan": limits.max, "posinf": limits.max * (1 - limits.eps), "neginf": limits.min}
+    e = torch.nan_to_num(z, **how, out=out if z.dtype == wide_dtype(z) else None).scatter_(dim, index, -torch.inf)
+    if not may_write_over:
+        top = e.argmax(dim, keepdim=True)
+        largest = z.gather(dim, top)
+    e = torch.softmax(e, dim, dtype=wide_dtype(z), out=e if z.dtype == wide_dtype(z) else out)
+    # How far the others together are ahead: 1 - p is never formed. Of scores that are all -inf it is NaN.
+    lead = wide(largest) - wide(right) - e.gather(dim, top).log_()
     e.scatter_(dim, index, -1)
     q = lead.sigmoid()
-    return 1 - q, q, losses, q
+    return softplus(lead, threshold=50), lambda: 1 - q, lambda: q, q
 
 
 def from_largest(z, largest, out=None):
