@@ -40,7 +40,7 @@ def test_everything_is_measured(quick):
     results, _ = quick
     names = {entry["case"] for entry in results["cases"]}
     # torch.compile needs a compiler, of which a machine may have none.
-    assert len(names) == len(results["cases"]) == 26 - ("torch.compile" in results["missing"])
+    assert len(names) == len(results["cases"]) == 27 - ("torch.compile" in results["missing"])
     for entry in results["cases"]:
         assert set(entry["time"]) == set(show.MODES)
         for times in entry["time"].values():

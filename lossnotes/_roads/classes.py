@@ -112,18 +112,28 @@ def at_most_one(x):
 
 
 def surprisal_of_distributions(z, y, slope, weight):
-    """The most probable class may be near 1, where 1 - p cancels: as above, it is summed over the others."""
-    dim, y = class_dim(z), y.to(z.dtype)
+    """Where one class is next to certain, 1 - p would cancel: as above, it is summed over the others."""
+    dim, y, at_hand = class_dim(z), y.to(z.dtype), is_at_hand(z)
     if weight is not None:
         y = y * of_classes(weight, z)
-    distance, top = _distance_from_largest(z, dim, slope)
-    if not is_at_hand(z):
-        distance.scatter_(dim, top, 0)  # inf - inf would be NaN
+    if at_hand:
+        distance = z - z.amax(dim, keepdim=True)
+    else:
+        largest, top = z.max(dim, keepdim=True)
+        distance = (z - largest).scatter_(dim, top, 0)  # inf - inf would be NaN
     terms = torch.mul(y, distance, out=slope)
-    if not is_at_hand(z):
+    if not at_hand:
         terms.masked_fill_(y == 0, 0)  # 0 log 0
     losses, mass = terms.sum(dim).neg_(), y.sum(dim, keepdim=True)
     e = distance.exp_()
+    if at_hand:
+        total = e.sum(dim, keepdim=True)
+        if total.min().item() > 1.5:  # no class has more than two thirds, and nothing cancels
+            losses += (mass * total.log()).squeeze(dim)
+            if slope is not None:
+                torch.addcmul(y, e, mass / total, value=-1, out=slope)
+            return losses, [-1]
+        top = _place_of_one(e, dim, slope)
     own = e.gather(dim, top)
     others = e.scatter_(dim, top, 0).sum(dim, keepdim=True)
     losses += (mass * torch.log1p(others + (own - 1))).squeeze(dim)
@@ -134,18 +144,15 @@ def surprisal_of_distributions(z, y, slope, weight):
     return losses, [-1]
 
 
-def _distance_from_largest(z, dim, room):
-    """How far each score is from the largest of its row, and the place of that; some other place, if there are two."""
-    if not is_at_hand(z):
-        largest, top = z.max(dim, keepdim=True)
-        return z - largest, top
-    # PyTorch's own search takes a CPU long. This is one operation, 0 below the threshold and its first argument above.
-    distance, classes = z - z.amax(dim, keepdim=True), z.shape[dim]
-    places = torch.arange(classes, dtype=z.dtype, device=z.device).view([-1 if d == dim else 1 for d in range(z.ndim)])
-    room = torch.empty_like(z) if room is None else room
-    torch.ops.aten.threshold_backward.grad_input(places.expand_as(z), distance, -torch.finfo(z.dtype).tiny, grad_input=room)
-    place = room.sum(dim, keepdim=True)
-    return distance, place.clamp_(max=classes - 1).long()
+def _place_of_one(e, dim, room):
+    """The place of the 1 in each row, none of which has more; some other place, if there are two. PyTorch's own search takes a CPU
+    long. This is one operation, 0 up to the threshold and its first argument above."""
+    classes = e.shape[dim]
+    places = torch.arange(classes, dtype=e.dtype, device=e.device).view([-1 if d == dim else 1 for d in range(e.ndim)])
+    room = torch.empty_like(e) if room is None else room
+    below = 1 - torch.finfo(e.dtype).eps
+    torch.ops.aten.threshold_backward.grad_input(places.expand_as(e), e, below, grad_input=room)
+    return room.sum(dim, keepdim=True).clamp_(max=classes - 1).long()
 
 
 def surprisal_of_smoothed(z, target, share, slope, weight, ignore_index, label_smoothing):
