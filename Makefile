@@ -95,7 +95,7 @@ graders:
 # What pyproject.toml says is the least, in an environment of its own. With what compiles: that is where versions differ.
 oldest:
 	test -x _build/oldest/bin/python || $(PYTHON) -m venv _build/oldest
-	_build/oldest/bin/pip install --quiet --no-compile pytest pytest-xdist nbval nbclient hypothesis expecttest mpmath ".[book]" \
+	_build/oldest/bin/pip install --quiet --no-compile pytest pytest-xdist nbval nbclient beautifulsoup4 hypothesis expecttest mpmath ".[book]" \
 	  "$$($(PYTHON) -c "import tomllib; print(*(d.replace('>=', '==') + '.*' for d in tomllib.load(open('pyproject.toml', 'rb'))['project']['dependencies']))")"
 	_build/oldest/bin/python -m pytest -q -o addopts="--numprocesses=auto --dist=loadscope" $(LOSSES) tests/test_roads.py
 
