@@ -64,6 +64,12 @@ def verdicts(results):
     return found
 
 
+def by_kind(results):
+    """The goals of time, and those of memory."""
+    found = verdicts(results)
+    return [g for g in found if not g[1].startswith("peak")], [g for g in found if g[1].startswith("peak")]
+
+
 def noise_of(entry, mode):
     """By how much ours differ from themselves in a case, as a factor."""
     if CONTROL not in entry["time"][mode]:
@@ -123,11 +129,14 @@ def table(results):
         rival = best(entry, MODES[0])
         ratios = (f"{ratio(entry, mode):.2f}" for mode in MODES)
         rows.append((entry["case"], milliseconds(here["ours"]), milliseconds(here[rival]), *ratios, rival))
-        if results["machine"]["device"] != "cpu":
-            share = entry["bytes"] / here["ours"]["median"] / results["copy"]
-            rows[-1] = (*rows[-1], f"{share:.0%}")
+        rows[-1] = (*rows[-1], f"{share_of_copy(results, entry):.0%}")
     heads = ("milliseconds", "ours", "fastest peer", "peer / ours", "small pages", "which peer", "of a copy's bandwidth")
-    return Table(rows, heads[: len(rows[0])], ("left", *["right"] * 4, *["left"] * (len(rows[0]) - 5)))
+    return Table(rows, heads, ("left", *["right"] * 4, "left", "right"))
+
+
+def share_of_copy(results, entry):
+    """What ours have to read and write at least, in what a copy of memory moves in the time that they take."""
+    return entry["bytes"] / entry["time"][MODES[0]]["ours"]["median"] / results["copy"]
 
 
 def weights(results):
@@ -148,11 +157,10 @@ def weights(results):
 def goals(results, of):
     """Every goal of time or of memory, and what became of it; with times the noise of the case."""
     entries, rows = {entry["case"]: entry for entry in results["cases"]}, []
-    for case, wanted, measured, met in verdicts(results):
-        if wanted.startswith("peak") == (of == "memory"):
-            off = [f"{noise_of(entries[case], mode):.2f}" for mode in MODES] if of == "time" else []
-            cells = [" | ".join(f"{x:.2f}" for x in measured), *([" | ".join(off)] if off else [])]
-            rows.append((case, wanted, *(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells), met))
+    for case, wanted, measured, met in by_kind(results)[of == "memory"]:
+        off = [f"{noise_of(entries[case], mode):.2f}" for mode in MODES] if of == "time" else []
+        cells = [" | ".join(f"{x:.3f}" for x in measured), *([" | ".join(off)] if off else [])]
+        rows.append((case, wanted, *(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells), met))
     heads = ("case", "goal", "measured", *(["ours / ours"] if of == "time" else []), "met")
     return Table(rows, heads, ("left", "left", *["right"] * (len(heads) - 3), "left"))
 
@@ -161,7 +169,7 @@ def traffic():
     """Bytes moved and held elsewhere than on a CPU, and operations started: ours and a peer's."""
     import traffic
 
-    heads = ("sizes of the scores", "moved: ours", "peer", "ours / peer", "peak: ours", "peer", "operations: ours", "peer", "which peer")
+    heads = ("", "moved: ours", "peer", "ours / peer", "peak: ours", "peer", "operations: ours", "peer", "which peer")
     return Table(traffic.rows(), heads, ("left", *["right"] * 7, "left"))
 
 
@@ -180,7 +188,7 @@ def draw_ratios(results, ax):
     ax.margins(y=0.01)
     ax.set_yticks(where, [e["case"] for e in entries])
     ax.set_xscale("log", base=2)
-    ax.xaxis.set_major_formatter("{x:g}")
+    ax.set_xticks([0.5, 1, 2, 4], ["0.5", "1", "2", "4"])
     ax.set_xlabel("fastest peer's time / ours")
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
 
@@ -206,6 +214,19 @@ def draw_curves(results, axes):
     axes[0].legend(loc="upper right")
     axes[len(axes) // 2].set_ylabel("nanoseconds for an element")
     axes[-1].set_xlabel("elements")
+
+
+def crossings(results):
+    """For each curve up to which number of elements ours are slower than the fastest peer, and how much at most."""
+    lines = []
+    for name in curve_names(results):
+        points = [p for p in results["curves"] if p["curve"] == name]
+        times = [(p["elements"], {k: t["median"] for k, t in p["time"].items()}) for p in points]
+        slower = [(n, t["ours"] / min(v for k, v in t.items() if k not in ("ours", CONTROL))) for n, t in times]
+        slower = [(n, r) for n, r in slower if r > 1.05]
+        at, most = max(slower, key=lambda x: x[1])
+        lines.append(f"{name}: slower up to {slower[-1][0]:,} elements, at most {most:.1f} times (at {at:,})")
+    return "\n".join(lines)
 
 
 def curve_names(results):

@@ -54,7 +54,13 @@ def mse_loss(input: Tensor, target: Tensor, *, weight: Tensor | None = None, red
     _checks.are_options(fn, reduction=reduction)
     _checks.is_floating_pair(fn, input, target)
     if weight is None and _loses_nothing_in_pytorch(input, target):
-        return F.mse_loss(input, target, reduction=reduction)
+        if input.numel() <= few.FEW:
+            return F.mse_loss(input, target, reduction=reduction)
+        # PyTorch's mean is a number whose memory has the size of the losses, and that of the slope of a mean is as large.
+        losses = F.mse_loss(input, target, reduction="none")
+        if reduction == "none":
+            return losses
+        return losses.sum() / input.numel() if reduction == "mean" else losses.sum()
     if weight is None:
         return evaluate(squared_error, input, target, closed_form=SQUARED_ERROR, reduction=reduction)
     weight = _checks.as_weight_of_each(fn, weight, input)

@@ -216,18 +216,18 @@ def test_a_look_would_be_seen():
 # --- bytes ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", traffic.CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", traffic.CASES, ids=lambda case: f"{case.name} {case.peer}")
 def test_what_is_moved_and_held(case):
     ours, peer = traffic.weigh(case, case.ours), traffic.weigh(case, case.theirs)
     assert ours.peak <= case.peak
-    assert case.bytes is None or ours.moved <= case.bytes * peer.moved
+    assert case.bytes is None or ours.moved <= case.bytes * peer.moved + 0.01  # numbers of no size
     # Many small blocks move no more bytes, and their time goes into starting operations.
     assert ours.bytes_each >= traffic.WORTH_STARTING
 
 
 def test_a_layer_holds_one_block():
     """Beside the gradients, and numbers for each row."""
-    (case,) = (c for c in traffic.CASES if c.name == "linear_cross_entropy")
+    (case,) = (c for c in traffic.CASES if c.name.startswith("linear_cross_entropy"))
     rows, features, classes = case.shape
     gradients = (rows + classes) * features / (rows * classes)
     assert traffic.weigh(case, case.ours).peak - gradients <= 1.05 * linear.BLOCK_OF_SCORES / (rows * classes)

@@ -165,7 +165,7 @@ def foreign(packages):
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     promised = {re.match(r"[\w.-]+", line)[0] for line in project["dependencies"] + project["optional-dependencies"]["book"]}
     homes = packages_distributions()
-    own = {"lossnotes", "show"}  # the second is benchmarks/show.py
+    own = {"lossnotes", "show", "traffic"}  # the last two lie in benchmarks/
     return {p for p in packages - sys.stdlib_module_names - own if not promised & set(homes.get(p, []))}
 
 
