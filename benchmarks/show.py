@@ -128,10 +128,10 @@ def table(results):
         here = entry["time"][MODES[0]]
         rival = best(entry, MODES[0])
         ratios = (f"{ratio(entry, mode):.2f}" for mode in MODES)
-        rows.append((entry["case"], milliseconds(here["ours"]), milliseconds(here[rival]), *ratios, rival))
-        rows[-1] = (*rows[-1], f"{share_of_copy(results, entry):.0%}")
-    heads = ("milliseconds", "ours", "fastest peer", "peer / ours", "small pages", "which peer", "of a copy's bandwidth")
-    return Table(rows, heads, ("left", *["right"] * 4, "left", "right"))
+        share = f"{share_of_copy(results, entry):.0%}"
+        rows.append((entry["case"], milliseconds(here["ours"]), share, milliseconds(here[rival]), *ratios, rival))
+    heads = ("milliseconds", "ours", "of a copy", "fastest peer", "peer / ours", "small pages", "which peer")
+    return Table(rows, heads, ("left", *["right"] * 5, "left"))
 
 
 def share_of_copy(results, entry):

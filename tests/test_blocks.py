@@ -121,6 +121,15 @@ def test_elementwise_losses(name, reduction, dtype, small_blocks, definition):
         agree(definition, lambda z: fn(z, y, reduction=reduction, **options), z)
 
 
+@pytest.mark.parametrize("where", [0, 63, 64, 199])
+@pytest.mark.parametrize("gamma", [0, 2])
+def test_one_soft_answer_among_hard_ones(gamma, where, small_blocks, monkeypatch, definition):
+    """Wherever it stands in its block."""
+    monkeypatch.setattr(blocks, "BLOCK", 1000)
+    y = answers((200,), torch.float64, "hard").index_fill(0, torch.tensor(where), 0.4)
+    agree(definition, lambda z: ln.sigmoid_focal_loss(z, y, gamma=gamma), scores((200,), torch.float64))
+
+
 @DTYPES
 @REDUCTIONS
 @pytest.mark.parametrize("weighted", [False, True], ids=["even", "weighted"])

@@ -68,6 +68,21 @@ def test_the_same_answer_in_fewer_digits(case, dtype, elsewhere):
     close(elsewhere(test_roads.plain, case), test_roads.plain(case), {torch.float32: 1e-5, torch.bfloat16: 1e-2}[dtype])
 
 
+@pytest.mark.parametrize("fn", [ln.cross_entropy, ln.softmax_focal_loss])
+def test_half_precision_is_rounded_once(fn, elsewhere):
+    """Read as it is, and computed in float32: all but a few numbers are those of float32, rounded."""
+    draws = torch.Generator().manual_seed(0)
+    z, target = torch.randn(200, 7, generator=draws).mul(8).bfloat16(), torch.randint(7, (200,), generator=draws)
+
+    def step(z):
+        z = z.clone().requires_grad_()
+        losses = fn(z, target, reduction="none")
+        return losses.detach(), torch.autograd.grad(losses.float().sum(), z)[0]
+
+    for found, exact in zip(elsewhere(step, z), step(z.float())):
+        assert found.dtype == torch.bfloat16 and (found == exact.bfloat16()).float().mean() > 0.98
+
+
 @pytest.mark.parametrize("fn, score, target, options, value, slope", test_roads.INFINITE)
 def test_the_truth_of_an_infinite_score(fn, score, target, options, value, slope, elsewhere):
     def way(case):
