@@ -169,7 +169,7 @@ def traffic():
     """Bytes moved and held elsewhere than on a CPU, and operations started: ours and a peer's."""
     import traffic
 
-    heads = ("", "moved: ours", "peer", "ours / peer", "peak: ours", "peer", "operations: ours", "peer", "which peer")
+    heads = ("case", "moved: ours", "peer", "ours / peer", "peak: ours", "peer", "operations: ours", "peer", "which peer")
     return Table(traffic.rows(), heads, ("left", *["right"] * 7, "left"))
 
 

@@ -186,7 +186,8 @@ def test_the_script_of_the_chapter(tmp_path):
         "tokens split, mean of each part",
         "... of the features, own part only",
         "soft targets inside, gradient",
-        "second derivative",
+        "second derivative, W then W",
+        "second derivative, x then x",
     }
     assert {what for what, percent in off.items() if percent > 20} == wrong
     assert {what for what, percent in off.items() if percent == 0} == {
@@ -199,7 +200,9 @@ def test_the_script_of_the_chapter(tmp_path):
         "soft targets outside, value",
         "soft targets outside, gradient",
     }
-    assert off["second derivative"] == 100
+    assert off["second derivative, W then W"] == off["second derivative, x then x"] == 100
+    mixed = {off["second derivative, W then x"], off["second derivative, x then W"]}
+    assert mixed == {9}
 
 
 MORE = """
