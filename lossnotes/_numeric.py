@@ -5,14 +5,17 @@ import math
 import torch
 
 
+_WIDE = torch.float32, torch.float64
+
+
 def wide_dtype(x):
     """float32 at least: half precision is computed there, and rounded once at the end."""
-    return x.dtype if x.dtype in (torch.float32, torch.float64) else torch.float32
+    return x.dtype if x.dtype in _WIDE else torch.float32
 
 
 def wide(x):
     """`x` in float32 at least."""
-    return x if x.dtype == wide_dtype(x) else x.to(torch.float32)
+    return x if x.dtype in _WIDE else x.to(torch.float32)
 
 
 def widest_dtype(device):

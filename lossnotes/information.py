@@ -271,7 +271,8 @@ def jensen_shannon_divergence(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base
     Derived in :doc:`/book/information/kl-divergence`.
     """
     p, q, dim = _distributions("jensen_shannon_divergence", dim, base, p=p, q=q)
-    return evaluate(divergence_from_the_middle, p, q, reduction="none", along=dim, dim=dim, base=base)
+    how = {"closed_form": FROM_THE_MIDDLE, "reduction": "none", "along": dim}
+    return evaluate(divergence_from_the_middle, p, q, **how, dim=dim, base=base)
 
 
 def divergence_from_the_middle(x, y, dim, base):
@@ -281,6 +282,9 @@ def divergence_from_the_middle(x, y, dim, base):
     log_of_middle = log_or_0(middle, base)
     terms = p * (log_or_0(p, base) - log_of_middle) + q * (log_or_0(q, base) - log_of_middle)
     return _near_the_middle(terms, p.detach(), q.detach(), base).sum(dim) / 2
+
+
+FROM_THE_MIDDLE = ClosedForm(distributions.divergence_from_the_middle, slopes=2)
 
 
 def _near_the_middle(terms, p, q, base):

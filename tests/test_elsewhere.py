@@ -1,6 +1,7 @@
 """Elsewhere than on a CPU: the same answers, no look at a value, and little memory. The switch `AS_ELSEWHERE` makes tensors of a CPU
 follow those rules; tensors of the device "meta" tell what is moved and held."""
 
+import math
 import sys
 from pathlib import Path
 
@@ -147,6 +148,29 @@ def test_classes_are_as_exact(gamma, elsewhere):
         as_exact(elsewhere, ln.cross_entropy, z, torch.zeros(len(z), dtype=torch.int64))
         as_exact(elsewhere, lambda z, t, **how: ln.cross_entropy(z, t, label_smoothing=0.1, **how), z, torch.arange(len(z)) % 3)
         as_exact(elsewhere, ln.cross_entropy, z, F.one_hot(torch.zeros(len(z), dtype=torch.int64), 3).double())
+
+
+@pytest.mark.parametrize("fn", [ln.kl_divergence, ln.jensen_shannon_divergence])
+@pytest.mark.parametrize("base", [math.e, 2, 10, 3])
+@pytest.mark.parametrize("apart", [1, 1e-2, 1e-4, 1e-6])
+def test_divergences_are_as_exact(fn, base, apart, elsewhere):
+    """Of float32, as the formula has them in float64: also of nearly equal distributions, and beside zeros."""
+    draws = torch.Generator().manual_seed(0)
+    z = torch.randn(40, 30, generator=draws) * 3
+    z[::2, ::5] = -200  # probabilities of 0
+    near = torch.cat([z + apart * torch.randn(40, 30, generator=draws), torch.full((40, 1), -20.0)], 1)
+    p, q = torch.cat([z, torch.full((40, 1), -90.0)], 1).softmax(1), near.softmax(1)
+
+    def step(p, q):
+        p, q = p.clone().requires_grad_(), q.clone().requires_grad_()
+        value = fn(p, q, base=base)
+        return value.detach(), *torch.autograd.grad(value.sum(), [p, q])
+
+    expected = step(p.double(), q.double())
+    for found in (elsewhere(step, p, q), step(p, q)):
+        # The slope of KL by p is a logarithm and 1, which may cancel; what cancels in those of JS does so in float64.
+        for a, b, least in zip(found, expected, (1e-12, 1e-6, 1e-6) if fn is ln.kl_divergence else (0, 1e-12, 1e-12)):
+            torch.testing.assert_close(a.double(), b, rtol=1e-6, atol=least, equal_nan=False)
 
 
 def test_a_row_without_a_softmax(elsewhere):

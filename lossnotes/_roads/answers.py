@@ -111,8 +111,9 @@ def _weigh(share, losses):
 
 
 def _are_hard(y):
-    """Whether every answer is 0 or 1. Most that are not show it in the first few."""
-    for part in (y.reshape(-1)[:64], y.reshape(-1)):
+    """Whether every answer is 0 or 1. Of many, most that are not show it in the first few."""
+    y = y.reshape(-1)
+    for part in (y[:64], y) if y.numel() > 1 << 14 else (y,):
         off = torch.addcmul(part, part, part, value=-1)
         if not torch.dot(off, off).item() == 0:
             return False

@@ -99,7 +99,7 @@ class Job:
         if later and self.along is not None:
             rows = [s if s is None else s.new_empty(self.shape_of_losses(first)) for s in slopes]
         scale, total, factors = self.scale(tensors), 0.0, [1.0] * n
-        for to, scales, *block in self.each_block(out, given, *tensors, *slopes, *rows):
+        for to, scales, *block in self.each_block(first, out, given, *tensors, *slopes, *rows):
             now = None if later else scale if given is None else wide_floats(scales)
             losses, sum_of_losses, left = self.block(block[:n], block[n : 2 * n], now)
             for i, (row, factor) in enumerate(zip(block[2 * n :], left)) if later else ():
@@ -113,6 +113,7 @@ class Job:
                 total += losses.sum().item() if sum_of_losses is None else sum_of_losses
             elif given is None:
                 total = total + losses.sum(dtype=widest_dtype(first.device))
+            del losses  # the next ones take its memory, while that is in the cache
         if later:
             factors = [(factor if row is None else row) * scale for factor, row in zip(factors, rows)]
         if out is None and given is None:
@@ -180,10 +181,9 @@ class Job:
         least, most = (BYTES_ELSEWHERE, BLOCKS_ELSEWHERE) if copies else (BYTES_OF_ROWS_ELSEWHERE, BLOCKS_OF_ROWS_ELSEWHERE)
         return max(least, x.nbytes // most) // max(4, x.element_size())
 
-    def each_block(self, *tensors):
-        """The blocks of all tensors, side by side."""
-        along, first = self.along, max((x for x in tensors if x is not None), key=lambda x: x.ndim)
-        size = self.size_of_block(first)
+    def each_block(self, first, *tensors):
+        """The blocks of all tensors, side by side. They have the shape of `first`, or that shape without `along`."""
+        along, size = self.along, self.size_of_block(first)
         if first.numel() <= size:
             yield tensors
             return

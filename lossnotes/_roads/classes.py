@@ -19,9 +19,10 @@ def focal(z, target, share, slope, ignore_index, gamma=0):
     if gamma != 0:
         p, q = p(), q()
         power = q.pow(gamma)
-        # An infinite loss does not grow with the power.
-        bend = gamma * torch.where(p > 0, p * losses, 0) / q.clamp(min=torch.finfo(q.dtype).tiny) + 1
-        factor = factor * power * bend
+        p_times_losses = p.mul_(losses)
+        if not is_at_hand(z):
+            p_times_losses.nan_to_num_(nan=0)  # an infinite loss does not grow with the power
+        factor = p_times_losses.div_(q.clamp(min=torch.finfo(q.dtype).tiny)).mul_(gamma).add_(1).mul_(power).mul_(factor)
         losses = losses * power
     return _of_each(losses.squeeze(dim), share, ignored), [_of_each(factor.squeeze(dim), share, ignored)]
 
@@ -59,7 +60,7 @@ def _right_and_others(z, index, ignored, dim, out):
     if ignored is not None and not others.isfinite().all():  # 0 times the NaN of a row that does not count is NaN
         e.masked_fill_(ignored.unsqueeze(dim), 0)
         others.masked_fill_(ignored.unsqueeze(dim), 0)
-    e.scatter_(dim, index, 0 - others)  # of an infinite row that does not count 0, and not -0
+    e.scatter_(dim, index, others.neg())
     each = (right + others).reciprocal_()
     return losses, lambda: right * each, lambda: others * each, each
 
@@ -123,7 +124,7 @@ def surprisal_of_distributions(z, y, slope, weight):
         distance = (z - largest).scatter_(dim, top, 0)  # inf - inf would be NaN
     terms = torch.mul(y, distance, out=slope)
     if not at_hand:
-        terms.masked_fill_(y == 0, 0)  # 0 log 0
+        terms.nan_to_num_(nan=0, posinf=torch.inf, neginf=-torch.inf)  # 0 log 0; NaN itself is in the sum of exponentials
     losses, mass = terms.sum(dim).neg_(), y.sum(dim, keepdim=True)
     e = distance.exp_()
     if at_hand:
@@ -165,11 +166,13 @@ def surprisal_of_smoothed(z, target, share, slope, weight, ignore_index, label_s
     distance = from_largest(z, largest, slope)
     of_even = (distance if weights is None else distance * weights).sum(dim).mul_(-even)
     sum_of_weights = classes if weights is None else weights.sum()
-    e = at_most_one(distance)
+    # On a CPU the formula takes infinite scores that count.
+    e = distance.exp_() if is_at_hand(z) and ignored is None else at_most_one(distance)
     right = e.gather(dim, index)
     others = e.scatter_(dim, index, 0).sum(dim, keepdim=True)
     total = right + others
-    total = torch.where(total == 0, 1, total)  # of a row that does not count
+    if ignored is not None or not is_at_hand(z):
+        total = torch.where(total == 0, 1, total)  # of a row that does not count
     of_target = torch.where(ahead > 0, softplus(ahead + others.log(), threshold=50), torch.log1p(others)).squeeze(dim)
     of_even += even * sum_of_weights * total.log().squeeze(dim)
     if not is_at_hand(z):

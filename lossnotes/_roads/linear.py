@@ -56,7 +56,7 @@ class LinearJob(Job):
         slope = wide(scores)
         each, at_hand = scale if isinstance(scale, torch.Tensor) and scale.ndim else None, is_at_hand(scores)
         losses = []
-        for z, part, *rest in self.each_block(slope, each, *others):
+        for z, part, *rest in self.each_block(slope, slope, each, *others):
             found = self.closed_form.write(z, *map(wide_floats, rest), z, **self.options)
             if found is None or (at_hand and not found[0].sum().isfinite()):
                 break
