@@ -113,7 +113,7 @@ def test_a_class_from_files_to_gradebook_and_pages(klass, tmp_path, monkeypatch,
     assert (
         "8 submissions" in said.out
         and "KL reversed         1" in said.out
-        and "process of its own, with Python and its own files and nothing else" in said.out
+        and "process of its own, with the system's programs, Python with its packages, and its own files" in said.out
     )
     assert "#] 8/8  " in said.err and "notes.txt is left out" in said.err
     table = {row["student"]: row for row in csv.DictReader(out["csv"].read_text("utf-8-sig").splitlines())}

@@ -47,8 +47,8 @@ def test_the_command_of_the_sandbox_shuts_it_in(monkeypatch, tmp_path):
     assert f"--ro-bind {walls.PACKAGE} " not in text and walls.missing("sandbox") == ""
     allowed = " ".join(walls.sandbox(["entropy"])(tmp_path)[0])
     assert f"--ro-bind {walls.PACKAGE} " in allowed and f"--tmpfs {walls.PACKAGE / 'check'}" in allowed
-    monkeypatch.setattr(walls, "PACKAGE", Path(sys.prefix) / "lossnotes")
-    assert f"--tmpfs {Path(sys.prefix) / 'lossnotes'}" in " ".join(walls.sandbox()(tmp_path)[0])
+    monkeypatch.setattr(walls, "PACKAGE", Path(sys.prefix) / "lib" / "lossnotes")
+    assert f"--tmpfs {Path(sys.prefix) / 'lib' / 'lossnotes'}" in " ".join(walls.sandbox()(tmp_path)[0])
 
 
 def test_a_wall_that_does_not_stand_is_the_checkers_fault(tmp_path, monkeypatch):

@@ -44,7 +44,7 @@ def put(folder, files):
     ],
 )
 def test_the_name_of_a_file_says_whose_it_is(name, owner):
-    found = names.owner(name)
+    (found,) = names.owners([name])
     assert (found and (found.student, found.id, found.file)) == owner
     assert bool(found and found.late) == ("LATE" in name)
 
@@ -114,6 +114,33 @@ def test_canvas_packs_all_files_in_one_folder(tmp_path, warm):
     assert (bob["student"], bob["points"], bob["notes"]) == ("raybob", "1.0", "handed in late")
 
 
+def test_user_names_of_blackboard_may_hold_what_parts_them_from_the_sheet(tmp_path):
+    """What all names begin with is the sheet's. Of one student alone, the last part is the name: no other can be taken for it."""
+    when = "_attempt_2026-11-26-10-12-33_homework.py"
+    for sheet in ("Sheet 1_", "Sheet_1_"):
+        for students in (["a_smith", "b_smith", "smith"], ["a", "a_b"], ["ann", "anna"], ["x_y_z", "u"]):
+            found, _ = collect([put(tmp_path / sheet / "-".join(students), {f"{sheet}{s}{when}": RIGHT for s in students})])
+            assert sorted(s.student for s in found) == sorted(students)
+    assert [s.student for s in collect([put(tmp_path / "one", {f"Sheet 1_a_smith{when}": RIGHT})])[0]] == ["smith"]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [f"Sheet 1_al12_attempt_2026-11-26-{hour}-12-33_homework.py" for hour in (10, 11)],
+        [f"lovelaceada_340934_{upload}_homework.py" for upload in (208490284, 208490290)],
+    ],
+    ids=["Blackboard", "Canvas"],
+)
+def test_two_uploads_of_one_name_are_told_apart(files, tmp_path, warm):
+    """The later one counts, and the note says so."""
+    ((submission,), _) = collect([put(tmp_path / "class", dict(zip(files, (RIGHT, WRONG))))])
+    (_, _), (later, _) = submission.files
+    result = grade(submission.files, SHEET, warm, seed=1, times=submission.times)
+    assert not result["passed"] and result["notes"] == [f"entropy is in homework.py and in {later}; that of {later} is graded"]
+    assert later in ("homework (2026-11-26-11-12-33).py", "homework (208490290).py")
+
+
 class _Lent:
     def __init__(self, launcher):
         self.wall, self.alone, self.filtered, self.connect = launcher.wall, True, True, launcher.connect
@@ -161,4 +188,4 @@ def test_the_names_on_the_page_for_teachers_are_read_as_it_says():
     )
     assert [row[0] for row in rows] == ["Moodle", "Canvas", "Blackboard"]
     for _, name, student, number in rows:
-        assert names.owner(name)[:2] == (student, number)
+        assert names.owners([name])[0][:2] == (student, number)

@@ -48,6 +48,14 @@ NAMES = ["entropy", "kl_divergence", "information_content", "mutual_information"
 CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine(), 0)
 # Where answers are, here, and the folder of the tests with the solutions in it.
 HIDDEN = [str(ROOT / "lossnotes"), str(ROOT / "tests"), str(ROOT / "book"), str(Path.home() / ".bashrc"), str(Path(__file__))]
+HIDDEN.append(str(Path(sys.prefix) / "grades of a course that made its folder an environment.csv"))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _grades():
+    Path(HIDDEN[-1]).touch()
+    yield
+    Path(HIDDEN[-1]).unlink(missing_ok=True)
 
 
 def said(report):

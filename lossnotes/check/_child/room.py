@@ -12,6 +12,8 @@ import sys
 
 PACKAGE = os.path.realpath(__file__).split("/check/_child/")[0]
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/nix/store", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime")
+# What of the folder of a Python environment is Python's. Somebody's course may lie in the same folder.
+PARTS = ("bin", "lib", "lib32", "lib64", "include", "share", "pyvenv.cfg")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 HOME, SPACE = "/tmp/homework", 64 * 2**20  # where it works, and how many bytes may be written
 _READ_ONLY, _NO_SUID, _NO_DEVICES, _REMOUNT, _BIND, _RECURSIVE, _PRIVATE, _DETACH = 1, 2, 4, 32, 0x1000, 0x4000, 0x40000, 2
@@ -19,15 +21,16 @@ _SET_ATTRIBUTES, _HERE, _WHOLE_TREE = 442, -100, 0x8000
 
 
 def needed():
-    """The folders that Python and its packages are read from. A checkout of this package is not one of them."""
+    """The places that Python and its packages are read from. A checkout of this package is not one of them."""
     sites = {*site.getsitepackages(), site.getusersitepackages()}
-    found = [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix]
+    homes = sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix
+    found = [os.path.join(home, part) for home in homes for part in PARTS]
     for place in sys.path:
         whole = place in sites or os.path.basename(place) in ("site-packages", "dist-packages")
         if os.path.isdir(place) and (whole or not os.path.isdir(os.path.join(place, "lossnotes"))):
             found.append(place)
     # Also by the names without links: a program is looked for where the last link leads.
-    return [place for place in dict.fromkeys([*found, *map(os.path.realpath, found)]) if os.path.isdir(place)]
+    return [place for place in dict.fromkeys([*found, *map(os.path.realpath, found)]) if os.path.exists(place)]
 
 
 class Room:

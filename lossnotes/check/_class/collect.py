@@ -40,14 +40,13 @@ def collect(paths):
     What Moodle, Canvas or Blackboard have packed is called by their names for it: then all files of one student are one submission.
     """
     groups, left = {}, []
-    for path in paths:
-        for entry in _entries(path) if path.is_dir() else [path]:
-            owner = names.owner(_readable(entry.name))
-            if owner is None and not _is_folder(entry) and entry.suffix.lower() not in SUFFIXES:
-                left.append(str(entry))
-                continue
-            key = (owner.student, owner.id) if owner else (len(groups),)
-            groups.setdefault(key, []).append((owner or names.Owner(entry.name if _is_folder(entry) else entry.stem), entry))
+    entries = [entry for path in paths for entry in (_entries(path) if path.is_dir() else [path])]
+    for entry, owner in zip(entries, names.owners([_readable(entry.name) for entry in entries])):
+        if owner is None and not _is_folder(entry) and entry.suffix.lower() not in SUFFIXES:
+            left.append(str(entry))
+            continue
+        key = (owner.student, owner.id) if owner else (len(groups),)
+        groups.setdefault(key, []).append((owner or names.Owner(entry.name if _is_folder(entry) else entry.stem), entry))
     found = [_submission(sorted(group, key=lambda each: (each[0].when, names.order(each[1].name)))) for group in groups.values()]
     _tell_apart(found)
     return found, left
@@ -75,12 +74,16 @@ def _submission(group):
         else:
             files = [(owner.file or entry.name, entry)]
         for name, path in sorted(files, key=lambda each: (os.path.dirname(each[0]), names.order(os.path.basename(each[0])))):
-            if path.suffix.lower() in SUFFIXES:
-                _read(made, _readable(name), path)
-                if owner.when:
-                    made.times[_readable(name)] = owner.when
-            else:
-                others.append(_readable(name))
+            name = _readable(name)
+            if path.suffix.lower() not in SUFFIXES:
+                others.append(name)
+                continue
+            if any(name == other for other, _ in made.files):  # uploaded again: both are to be told apart in what is said of them
+                stem, suffix = os.path.splitext(name)
+                name = f"{stem} ({owner.when.lstrip('0') or len(made.files) + 1}){suffix}"
+            _read(made, name, path)
+            if owner.when:
+                made.times[name] = owner.when
     said = f"{_some(others)} {'is' if len(others) == 1 else 'are'} left out: neither .py nor .ipynb" if others else ""
     if not made.files and not made.errors:
         made.errors.append(f"there is no .py and no .ipynb file{'; ' * bool(said)}{said}")

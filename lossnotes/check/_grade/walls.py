@@ -4,6 +4,7 @@ They protect the teacher's machine. Which of them is in force is said in a sente
 """
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from lossnotes.check._child.room import PARTS
 from lossnotes.check._grade.process import CHILD
 
 PACKAGE = CHILD.parents[1]
@@ -19,7 +21,10 @@ CHECKOUT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else 
 SYSTEM = ("/usr", "/bin", "/lib", "/lib32", "/lib64", "/etc/ld.so.cache", "/etc/alternatives")
 
 _OWN = "Each submission runs in a process of its own"
-_ROOM = "with Python and its own files and nothing else: no other submission, no file of yours, no other process, no network"
+_ROOM = (
+    "with the system's programs, Python with its packages, and its own files: no other submission, no other file of yours, no other "
+    "process, no network"
+)
 _MALICE = "Against malice, try --container."
 _BEHIND = {
     "sandbox": "Each submission runs in bubblewrap: no network, read-only, none of your files.",
@@ -60,7 +65,8 @@ def sandbox(allowed=()):
     """The command for bubblewrap: read-only, without a network, other processes, this user's files or this package."""
 
     def command(folder):
-        places = [*SYSTEM, sys.base_prefix, sys.prefix, *{sysconfig.get_path(name) for name in ("purelib", "platlib")}]
+        python = [os.path.join(home, part) for home in (sys.base_prefix, sys.prefix) for part in PARTS]
+        places = [*SYSTEM, *python, *{sysconfig.get_path(name) for name in ("purelib", "platlib")}]
         places = [place for place in places if Path(place).exists()]
         binds = [part for place in dict.fromkeys(places) for part in ("--ro-bind", place, place)]
         # Where the package lies among the others, an empty folder hides it; what is allowed is shown without the checker.
