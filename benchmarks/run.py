@@ -12,6 +12,7 @@ import functools
 import gc
 import importlib.metadata
 import json
+import math
 import multiprocessing
 import os
 import platform
@@ -28,7 +29,7 @@ HERE = Path(__file__).resolve().parent
 PAGES = {"huge pages": "1", "small pages": "0"}
 # Two ways to compute one float32 loss differ by less than this, relative to the largest value or gradient.
 SAME = 1e-5
-# A sample lasts this long at least, so that the clock's own cost does not show. In seconds.
+# A sample lasts about this long at least, so that the clock's own cost does not show. In seconds.
 SAMPLE = 0.005
 
 
@@ -186,7 +187,7 @@ def measured(case, device, quick):
     for name in case.bare:
         timers[name].timeit(1)  # to warm up, as `agreed` did the others
     begin = time.monotonic()
-    counts = {name: max(1, round(SAMPLE / t.timeit(1))) for name, t in timers.items()}
+    counts = {name: max(1, math.ceil(SAMPLE / t.timeit(1))) for name, t in timers.items()}
     slow = time.monotonic() - begin > 8
     seconds, order, begin = {name: [] for name in timers}, list(timers), time.monotonic()
     least, budget = (2, 0) if quick else (3 if slow else 5, 1 if case.curve else 4)

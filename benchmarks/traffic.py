@@ -11,7 +11,16 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from peers import layer, numbers, power_of_cross_entropy, scores_and_answers, scores_and_classes, step, torchvision_formula
+from peers import (
+    distributions,
+    layer,
+    numbers,
+    power_of_cross_entropy,
+    scores_and_answers,
+    scores_and_classes,
+    scores_and_soft_classes,
+    step,
+)
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -117,11 +126,28 @@ class Case(NamedTuple):
 # about what Python and PyTorch need to start it. With fewer the device waits for them.
 WORTH_STARTING = 1 << 24
 
-focal = {"alpha": 0.25, "gamma": 2.0}
+ALPHA, GAMMA = 0.25, 2.0
+
+
+def power_of_bce(z, y):
+    """The formula of segmentation-models, which moves least of those that are published."""
+    losses = F.binary_cross_entropy_with_logits(z, y, reduction="none")
+    focal = (1 - torch.exp(-losses)).pow(GAMMA) * losses
+    focal *= ALPHA * y + (1 - ALPHA) * (1 - y)
+    return focal.mean()
 
 
 def hinge_formula(x, y):
-    return (1 - y * x).clamp(min=0).mean()
+    return F.relu(1 - y * x).mean()
+
+
+def js_formula(p, q):
+    log_m = ((p + q) / 2).log()
+    return (F.kl_div(log_m, p, reduction="batchmean") + F.kl_div(log_m, q, reduction="batchmean")) / 2
+
+
+def mean(loss):
+    return lambda *tensors: loss(*tensors).mean()
 
 
 def half_scores_and_classes(*shape, device):
@@ -140,7 +166,8 @@ def scores_of_layer(x, weight, target):
 
 ROWS, N = (8192, 32000), 1 << 26
 F_BCE = F.binary_cross_entropy_with_logits
-sigmoid_focal, theirs_focal = (functools.partial(f, **focal) for f in (ln.sigmoid_focal_loss, torchvision_formula))
+sigmoid_focal = functools.partial(ln.sigmoid_focal_loss, alpha=ALPHA, gamma=GAMMA)
+smoothed, F_smoothed = (functools.partial(f, label_smoothing=0.1) for f in (ln.cross_entropy, F.cross_entropy))
 CASES = [
     Case("cross_entropy 8192 × 32000", ROWS, scores_and_classes, ln.cross_entropy, "F.cross_entropy", F.cross_entropy, 1.17, 1.5),
     Case("the same, bfloat16", ROWS, half_scores_and_classes, ln.cross_entropy, "F.cross_entropy(z.float())", in_float32, 1, 1.5),
@@ -171,12 +198,35 @@ CASES = [
         (N,),
         scores_and_answers,
         sigmoid_focal,
-        "torchvision's formula",
-        functools.partial(theirs_focal, reduction="mean"),
+        "segmentation-models' formula",
+        power_of_bce,
         1,
         1.5,
     ),
-    Case("hinge 64M", (N,), numbers, ln.hinge_loss, "clamp(1 - y z)", hinge_formula, 1, 1.5),
+    Case("hinge 64M", (N,), numbers, ln.hinge_loss, "F.relu(1 - y z)", hinge_formula, 1, 1.5),
+    Case("label smoothing 8192 × 32000", ROWS, scores_and_classes, smoothed, "F.cross_entropy", F_smoothed, 1.45, 1.5),
+    Case("soft classes 8192 × 32000", ROWS, scores_and_soft_classes, ln.cross_entropy, "F.cross_entropy", F.cross_entropy, 1.64, 1.5),
+    Case(
+        "entropy 8192 × 32000",
+        ROWS,
+        distributions(1, True),
+        mean(ln.entropy),
+        "torch.special.entr",
+        lambda p: torch.special.entr(p).sum(-1).mean(),
+        1.23,
+        1.5,
+    ),
+    Case(
+        "KL 8192 × 32000",
+        ROWS,
+        distributions(2, True),
+        mean(ln.kl_divergence),
+        "F.kl_div",
+        lambda p, q: F.kl_div(q.log(), p, reduction="batchmean"),
+        1.11,
+        2.5,
+    ),
+    Case("JS 8192 × 32000", ROWS, distributions(2, True), mean(ln.jensen_shannon_divergence), "F.kl_div", js_formula, 1.37, 2.5),
     Case(
         "linear_cross_entropy 8192 × 512 × 32000",
         (8192, 512, 32000),

@@ -62,7 +62,7 @@ def _focal_of_soft_answers(z, y, slope, alpha, gamma):
         bend.addcmul_(of_log_wrong, finite, value=gamma).mul_(power)
         losses.mul_(power)
     if alpha is not None:
-        share = torch.mul(y, 2 * alpha - 1, out=against).add_(1 - alpha)
+        share = torch.add(z.new_full((), 1 - alpha), y, alpha=2 * alpha - 1, out=against)
         losses = losses.mul_(share) if 0 < alpha < 1 else _weigh(share, losses)
         bend.mul_(share)
     return losses, [1]
