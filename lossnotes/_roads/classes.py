@@ -60,7 +60,8 @@ def _right_and_others(z, index, ignored, dim, out):
     if ignored is not None and not others.isfinite().all():  # 0 times the NaN of a row that does not count is NaN
         e.masked_fill_(ignored.unsqueeze(dim), 0)
         others.masked_fill_(ignored.unsqueeze(dim), 0)
-    e.scatter_(dim, index, others.neg())
+    # Of an infinite row that does not count 0, and not -0. Where there are few rows, neg takes a quarter of that time.
+    e.scatter_(dim, index, others.neg() if ignored is None else 0 - others)
     each = (right + others).reciprocal_()
     return losses, lambda: right * each, lambda: others * each, each
 
