@@ -93,8 +93,8 @@ class Job:
             self.check_once()
         slopes = [torch.empty_like(x, memory_format=torch.contiguous_format) if need else None for x, need in zip(tensors, needs)]
         out = first.new_empty(self.shape_of_losses(first)) if self.reduction == "none" and given is None else None
-        # Elsewhere the backward pass multiplies in any case, and does it once. Half precision would be rounded twice.
-        later = given is None and not at_hand and first.dtype == wide_dtype(first)
+        # Where the backward pass multiplies in any case, it does so once. Half precision would be rounded twice.
+        later = given is None and (not at_hand or self.reduction == "none") and first.dtype == wide_dtype(first)
         rows = [None] * n
         if later and self.along is not None:
             rows = [s if s is None else s.new_empty(self.shape_of_losses(first)) for s in slopes]

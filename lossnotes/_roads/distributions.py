@@ -18,8 +18,8 @@ def expected_surprisal(x, slope, dim, base):
         log.masked_fill_(x <= 0, -of_log)  # 0 times anything but inf; and a slope of 0
     losses = 0 - (x * log).sum(dim)
     if slope is not None:
-        slope.add_(of_log)
-    return losses, [-1]
+        torch.sub(x.new_full((), -of_log), log, out=slope)  # and not -0, where there is nothing
+    return losses, [1]
 
 
 def expected_surprisal_under(x, y, slope_of_x, slope_of_y, dim, base):
