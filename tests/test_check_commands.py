@@ -33,7 +33,9 @@ def test_the_command_of_a_container_shuts_it_in(monkeypatch, tmp_path):
     ):
         assert part in text
     assert f"{tmp_path}:/hw:ro" in text and "lossnotes/information.py" not in text and inside == "/hw"
-    assert "lossnotes/information.py" in " ".join(walls.container("image", ["entropy"])(tmp_path)[0])
+    package, allowed = walls.PACKAGE, " ".join(walls.container("image", ["entropy"])(tmp_path)[0])
+    assert f"--volume {package}:{package}:ro --tmpfs {package / 'check'}" in allowed
+    assert str(package) + ":" not in " ".join(walls.container("image", ["logsumexp"])(tmp_path)[0])  # nothing of this package
     end()
     assert ran[0][1:3] == ["rm", "--force"] and ran[0][3] == command[command.index("--name") + 1]
     assert walls.missing("container") == ""

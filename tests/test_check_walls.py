@@ -249,6 +249,17 @@ def kl_divergence(p, q):
     assert result["reports"][0]["passed"] and "ValueError: []" in result["reports"][1]["lines"][0]["found"]
 
 
+def test_what_is_allowed_of_others_shows_nothing_of_this_package(warm):
+    source = f"""
+import os
+def entropy(p):
+    raise ValueError(os.path.exists({str(walls.PACKAGE / "information.py")!r}))
+"""
+    for name, seen in (("logsumexp", "False"), ("kl_divergence", "True")):
+        result = graded(warm, source, ENTROPY, allowed=[name])
+        assert f"ValueError: {seen}" in result["reports"][0]["lines"][0]["found"]
+
+
 def test_what_is_written_is_little_and_gone_afterwards(warm):
     fills = """
 import os

@@ -51,6 +51,12 @@ def test_wheel_works_alone_in_a_clean_environment(tmp_path):
     flags = ("-W", "error", "-W", "ignore:Failed to initialize NumPy:UserWarning")
     path, entropy = run(python, *flags, "-c", code, cwd=elsewhere).split("\n")[:2]
     assert Path(path).is_relative_to(tmp_path / "env") and entropy == "1.5"
+    # Grading there: a submission finds the package only where one of its functions is allowed.
+    (elsewhere / "homework.py").write_text("import lossnotes as ln\ndef entropy(p):\n    return ln.entropy(p)\n")
+    command = [str(python), "-m", "lossnotes.check", "homework.py", "--expect", "entropy", "--allow"]
+    for allowed, status in (("entropy", 0), ("logsumexp", 1)):
+        done = subprocess.run([*command, allowed], cwd=elsewhere, capture_output=True, text=True)
+        assert done.returncode == status, done.stdout + done.stderr
 
 
 def test_what_the_archives_hold(tmp_path):

@@ -48,9 +48,10 @@ class Room:
             self._show(place)
         packages = {PACKAGE, *(os.path.join(place, "lossnotes") for place in self.places)}
         for place in [*hidden, *packages]:
-            self._cover(place)
+            if not (library and os.path.realpath(place) == PACKAGE):
+                self._cover(place)
         if library:
-            self._show(PACKAGE)
+            self._show(PACKAGE)  # where it does not lie among the other packages
             self._cover(os.path.join(PACKAGE, "check"))
         for place in DEVICES:
             self._show(place, _NO_SUID)

@@ -14,6 +14,7 @@ from lossnotes.check._child.words import clean
 from lossnotes.check._class.names import follows
 from lossnotes.check._grade.process import Ended
 from lossnotes.check._grade.proxy import Clock, Remote
+from lossnotes.check._grade.walls import needs_library
 from lossnotes.check._judge.values import FRESH
 from lossnotes.check._report import Line, Report
 
@@ -172,7 +173,7 @@ class _Attempt:
         while True:
             running = {}
             try:
-                self.connection = self.launcher.connect(self.folder, self.clock.seconds, bool(self.allowed))
+                self.connection = self.launcher.connect(self.folder, self.clock.seconds, needs_library(self.allowed))
                 answer = self._ask_to_load(running)
             except Ended as error:
                 self.close()
