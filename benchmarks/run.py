@@ -260,7 +260,7 @@ def weighed(quick, number):
         now += event.nbytes()
         peak = max(peak, now)
     size = case.size(tensors)
-    return {"case": case.name, "memory": {name: {"profiler": round(peak / size, 3), "rss": round(grown / size, 3)}}}
+    return {"case": case.name, "memory": {name: {"profiler": round(peak / size, 6), "rss": round(grown / size, 3)}}}
 
 
 def weighed_on_gpu(torch, peers, case, name):

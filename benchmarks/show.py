@@ -231,6 +231,9 @@ def crossings(results):
         times = [(p["elements"], {k: t["median"] for k, t in p["time"].items()}) for p in points]
         slower = [(n, t["ours"] / min(v for k, v in t.items() if k not in ("ours", CONTROL))) for n, t in times]
         slower = [(n, r) for n, r in slower if r > 1.05]
+        if not slower:
+            lines.append(f"{name}: at none")
+            continue
         at, most = max(slower, key=lambda x: x[1])
         lines.append(f"{name}: up to {slower[-1][0]:,} elements, at most {most:.1f} times (at {at:,})")
     return "\n".join(lines)

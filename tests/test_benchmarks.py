@@ -160,6 +160,17 @@ def test_a_weaker_goal_of_the_same_kind_is_a_second_one():
     assert [goal.second for goal in show.verdicts({"cases": [measured]}, "time")] == [False, True, False]
 
 
+def test_where_ours_are_slower():
+    """The last size and the worst, also where there is none."""
+
+    def points(name, *ratios):
+        times = [{"ours": steady(r), show.CONTROL: steady(9.0), "F.f": steady(1.0), "G.g": steady(2.0)} for r in ratios]
+        return [{"curve": name, "elements": 4**n, "time": time} for n, time in enumerate(times, 5)]
+
+    said = show.crossings({"curves": points("one", 1.2, 2.5, 1.1, 1.04, 0.5) + points("two", 1.05, 0.9)})
+    assert said == "one: up to 16,384 elements, at most 2.5 times (at 4,096)\ntwo: at none"
+
+
 def test_every_case_has_a_goal():
     """Also where we are slower."""
     assert [case.name for case in peers.cases(True) if not case.goals and not case.curve] == []
