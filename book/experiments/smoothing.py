@@ -1,6 +1,6 @@
 """Does label smoothing help on the digits? The runs behind a table of the chapter cross-entropy.
 
-    python book/experiments/smoothing.py        some twenty minutes on one core
+    python book/experiments/smoothing.py        half an hour on one core
 
 A small network is trained with label smoothing 0, 0.1 and 0.2 under SGD, and with 0 and 0.1 under Adam, from twenty seeds
 each. A seed sets the split of the digits, the first weights and the batches, so that two runs of one seed differ in nothing but
