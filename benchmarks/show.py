@@ -62,7 +62,11 @@ def verdicts(results, of):
     for entry in results["cases"]:
         seen = set()
         for over, under, sign, bound in entry["goals"]:
-            if (over == "memory") != (of == "memory") or of == "time" and not {over, under} - {"best"} <= set(entry["time"][MODES[0]]):
+            if (
+                (over == "memory") != (of == "memory")
+                or of == "time"
+                and not {over, under} - {"best"} <= set(entry["time"][MODES[0]])
+            ):
                 continue
             measured, off = [], []
             if of == "memory":
@@ -71,7 +75,9 @@ def verdicts(results, of):
                 measured, off = zip(*((ratio(entry, mode, over, under), noise_of(entry, mode, over, under)) for mode in MODES))
                 name = f"{over} / {under}".replace("best", "fastest peer")
             # Nearer to its bound than what is noise, a goal may be met by luck.
-            met = [x >= bound * n if sign == "≥" else x * n <= bound for x, n in itertools.zip_longest(measured, off, fillvalue=1.0)]
+            met = [
+                x >= bound * n if sign == "≥" else x * n <= bound for x, n in itertools.zip_longest(measured, off, fillvalue=1.0)
+            ]
             met = "yes" if all(met) else MODES[met.index(True)] if any(met) else "NO"
             found.append(Verdict(entry["case"], f"{name} {sign} {bound:g}", measured, off, met, (over, under) in seen))
             seen.add((over, under))
@@ -166,7 +172,9 @@ def goals(results, of):
     """Every goal of time or of memory, and what became of it; with times the noise."""
     rows = []
     for goal in verdicts(results, of):
-        cells = [" | ".join(f"{x:.{digits}f}" for x in numbers) for numbers, digits in ((goal.measured, 3), (goal.noise, 2)) if numbers]
+        cells = [
+            " | ".join(f"{x:.{digits}f}" for x in numbers) for numbers, digits in ((goal.measured, 3), (goal.noise, 2)) if numbers
+        ]
         rows.append((goal.case, goal.wanted, *(cell.replace(" ", "\N{NO-BREAK SPACE}") for cell in cells), goal.met))
     heads = ("case", "goal", "measured", *(["noise"] if of == "time" else []), "met")
     return Table(rows, heads, ("left", "left", *["right"] * (len(heads) - 3), "left"))

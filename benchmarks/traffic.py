@@ -205,7 +205,9 @@ CASES = [
     ),
     Case("hinge 64M", (N,), numbers, ln.hinge_loss, "F.relu(1 - y z)", hinge_formula, 1, 1.5),
     Case("label smoothing 8192 × 32000", ROWS, scores_and_classes, smoothed, "F.cross_entropy", F_smoothed, 1.45, 1.5),
-    Case("soft classes 8192 × 32000", ROWS, scores_and_soft_classes, ln.cross_entropy, "F.cross_entropy", F.cross_entropy, 1.64, 1.5),
+    Case(
+        "soft classes 8192 × 32000", ROWS, scores_and_soft_classes, ln.cross_entropy, "F.cross_entropy", F.cross_entropy, 1.64, 1.5
+    ),
     Case(
         "entropy 8192 × 32000",
         ROWS,

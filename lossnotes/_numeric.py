@@ -4,7 +4,6 @@ import math
 
 import torch
 
-
 _WIDE = torch.float32, torch.float64
 
 
