@@ -42,7 +42,7 @@ def information_content(p):
                      tried("setns", 0, 0), tried("pivot_root", b"/tmp", b"/tmp"), tried("syscall", CLONE, 0x10000011, 0, 0, 0, 0))
 def mutual_information(joint):
     import socket
-    raise ValueError(can(lambda: socket.socket()), can(lambda: open("/usr/x", "w")), can(lambda: os.statvfs(sys.prefix).f_flag & 1), can(lambda: open("x", "w")))
+    raise ValueError(can(lambda: socket.socket()), can(lambda: open("/usr/x", "w")), can(lambda: os.statvfs(sys.prefix + "/lib").f_flag & 1), can(lambda: open("x", "w")))
 """
 NAMES = ["entropy", "kl_divergence", "information_content", "mutual_information"]
 CLONE = {"x86_64": 56, "aarch64": 220}.get(platform.machine(), 0)
