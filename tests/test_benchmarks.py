@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from lossnotes._roads import few
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))
 import peers  # noqa: E402
@@ -188,3 +190,8 @@ def test_the_kept_results_are_of_a_full_run_and_name_no_place(quick):
     assert [e["goals"] for e in quick[0]["cases"]] == [e["goals"] for e in kept["cases"]][: len(quick[0]["cases"])]
     assert platform.node() not in text and not re.search(r'"[^"]*(/home|/root|/tmp|/usr|:\\\\)', text)
     assert all(len(e["time"]) == 2 and min(t["rounds"] for t in e["time"][show.MODES[0]].values()) >= 3 for e in kept["cases"])
+
+
+def test_the_page_names_the_size_up_to_which_few_numbers_are_few():
+    (named,) = re.findall(r"Up to ([\d,]+) numbers the plain forms", (ROOT / "book/reference/benchmarks.ipynb").read_text("utf-8"))
+    assert int(named.replace(",", "")) == few.FEW
