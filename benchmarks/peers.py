@@ -365,4 +365,5 @@ def disagreement(mine, theirs):
         return ((a - b).abs().max() / a.abs().max()).item()
 
     (a, of_a), (b, of_b) = mine, theirs
-    return max(off(a.detach().double(), b.detach().double()), *(off(x, y) for x, y in zip(of_a, of_b, strict=True)), 0.0)
+    found = [off(a.detach().double(), b.detach().double()), *(off(x, y) for x, y in zip(of_a, of_b, strict=True))]
+    return torch.tensor(found).max().item()  # NaN if one of them is, which Python's max may pass over

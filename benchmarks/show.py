@@ -52,6 +52,7 @@ class Verdict(NamedTuple):
     wanted: str
     measured: list[float]
     noise: list[float]  # of memory, which is counted, none
+    margin: float  # by what factor the goal is met, with the kind of pages with which it is met by less
     met: str  # one of VERDICTS
     second: bool  # a weaker goal, set after the first one of the same case was missed
 
@@ -74,14 +75,32 @@ def verdicts(results, of):
             else:
                 measured, off = zip(*((ratio(entry, mode, over, under), noise_of(entry, mode, over, under)) for mode in MODES))
                 name = f"{over} / {under}".replace("best", "fastest peer")
+            margins = [x / bound if sign == "≥" else bound / x for x in measured]
             # Nearer to its bound than what is noise, a goal may be met by luck.
-            met = [
-                x >= bound * n if sign == "≥" else x * n <= bound for x, n in itertools.zip_longest(measured, off, fillvalue=1.0)
-            ]
+            met = [margin >= n for margin, n in itertools.zip_longest(margins, off, fillvalue=1.0)]
             met = "yes" if all(met) else MODES[met.index(True)] if any(met) else "NO"
-            found.append(Verdict(entry["case"], f"{name} {sign} {bound:g}", measured, off, met, (over, under) in seen))
+            wanted, second = f"{name} {sign} {bound:g}", (over, under) in seen
+            found.append(Verdict(entry["case"], wanted, measured, off, min(margins), met, second))
             seen.add((over, under))
     return found
+
+
+def summary(results):
+    """How many goals are met, and which are not."""
+    lines = []
+    for of in ("time", "memory"):
+        found = verdicts(results, of)
+        for which, second in (("first", False), ("second", True)):
+            goals = [goal for goal in found if goal.second == second]
+            met = [goal for goal in goals if goal.met == "yes"]
+            if goals:
+                surely = f", {sum(goal.margin > 1.2 for goal in met)} by more than a fifth" if of == "time" else ""
+                lines.append(f"{of}: {len(met)} of {len(goals)} {which} goals are met{surely}")
+        for goal in found:
+            if goal.met != "yes":
+                how = "not met" if goal.met == "NO" else f"met with {goal.met}"
+                lines.append(f"  {goal.case}: {goal.wanted} {how}")
+    return "\n".join(lines)
 
 
 def noise_of(entry, mode, *ways):
@@ -160,7 +179,7 @@ def weights(results):
         memory = {name: m for name, m in entry["memory"].items() if name != "ours"}
         if memory:
             # scipy allocates outside of PyTorch, where only the system sees it.
-            least = min(memory, key=lambda name: max(memory[name]["profiler"], memory[name]["rss"] or 0))
+            least = min(memory, key=lambda name: memory[name]["profiler"] or memory[name]["rss"] or 0)
             both = [entry["memory"]["ours"], memory[least]]
             figures = ("-" if m[k] is None else f"{m[k]:.2f}" for m in both for k in ("profiler", "rss"))
             rows.append((entry["case"], *figures, least))

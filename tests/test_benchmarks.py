@@ -93,8 +93,9 @@ def test_a_quick_run_says_that_it_means_nothing(quick):
         lambda x, y: 1.001 * torch.nn.functional.mse_loss(x, y),
         lambda x, y: torch.nn.functional.mse_loss(x.detach(), y) + 0 * x.sum(),
         lambda x, y: torch.nn.functional.mse_loss(x, y) * torch.nan,
+        lambda x, y: torch.nn.functional.mse_loss(x, y) + 0 * (x - x.detach()).sum().sqrt(),
     ],
-    ids=["value", "gradient", "nan"],
+    ids=["value", "gradient", "nan", "nan in the gradient"],
 )
 def test_a_peer_that_computes_something_else_stops_the_run(wrong):
     case = peers.Case("a case", (64,), peers.numbers, torch.nn.functional.mse_loss, {"a peer": wrong})
@@ -162,6 +163,26 @@ def test_a_weaker_goal_of_the_same_kind_is_a_second_one():
     assert [goal.second for goal in show.verdicts({"cases": [measured]}, "time")] == [False, True, False]
 
 
+def test_goals_met_by_more_than_a_fifth_are_told_apart():
+    cases = [entry(["best", "ours", "≥", 4], 1.0, times) for times in (4.7, (9.0, 4.7), 4.9, 3.9)]
+    cases += [entry(["ours", "F.f", "≤", 2], 1.6, 1.0), entry(["memory", "input", "≤", 1], 1.0, 1.0, 0.5)]
+    said = show.summary({"cases": cases}).splitlines()
+    assert said == [
+        "time: 4 of 5 first goals are met, 2 by more than a fifth",
+        "  c: fastest peer / ours ≥ 4 not met",
+        "memory: 1 of 1 first goals are met",
+    ]
+
+
+def test_the_peer_of_least_memory_is_the_one_that_allocates_least():
+    """What the system handed out counts only where PyTorch sees nothing."""
+    memory = {"ours": (1.0, 1.0), "F.f": (3.0, 3.0), "G.g": (2.0, 9.0), "scipy": (0.0, 2.5)}
+    memory = {name: {"profiler": a, "rss": b} for name, (a, b) in memory.items()}
+    for least in ("G.g", "scipy", "F.f"):
+        assert repr(show.weights({"cases": [{"case": "c", "memory": memory}]})).split()[-1] == least
+        del memory[least]
+
+
 def test_where_ours_are_slower():
     """The last size and the worst, also where there is none."""
 
@@ -193,5 +214,7 @@ def test_the_kept_results_are_of_a_full_run_and_name_no_place(quick):
 
 
 def test_the_page_names_the_size_up_to_which_few_numbers_are_few():
-    (named,) = re.findall(r"Up to ([\d,]+) numbers the plain forms", (ROOT / "book/reference/benchmarks.ipynb").read_text("utf-8"))
+    (named,) = re.findall(
+        r"Up to ([\d,]+) numbers there is a third way", (ROOT / "book/reference/benchmarks.ipynb").read_text("utf-8")
+    )
     assert int(named.replace(",", "")) == few.FEW

@@ -85,6 +85,28 @@ BOUGHT = {
         "from scipy.stats import entropy\n    return torch.as_tensor(entropy(p.numpy(), q.numpy(), axis=-1))",
         "entropy is the library's",
     ),
+    "a statistic that is twice as much": (
+        "mutual_information",
+        "from scipy.stats import chi2_contingency\n"
+        "    return torch.as_tensor(chi2_contingency(joint.numpy(), False, 'log-likelihood').statistic / 2)",
+        "chi2_contingency is the library's",
+    ),
+    "another such statistic": (
+        "kl_divergence",
+        "from scipy.stats import power_divergence\n"
+        "    return torch.as_tensor(power_divergence(p.numpy(), q.numpy(), axis=-1, lambda_=0).statistic / 2)",
+        "power_divergence is the library's",
+    ),
+    "the loss of another library": (
+        "binary_cross_entropy_with_logits",
+        "from sklearn.metrics import log_loss\n    return torch.as_tensor(log_loss(target.numpy(), input.sigmoid().numpy()))",
+        "log_loss is the library's",
+    ),
+    "its error": (
+        "mse_loss",
+        "from sklearn.metrics import mean_squared_error\n    return torch.as_tensor(mean_squared_error(target.numpy(), input.numpy()))",
+        "mean_squared_error is the library's",
+    ),
     "another thread": (
         "mse_loss",
         "import threading\n    found = []\n    def work():\n        try:\n            found.append(2 * F.huber_loss(input, target, delta=1e30))\n"
@@ -109,6 +131,7 @@ BOUGHT |= {
     )
 }
 TAKES = {"log_softmax": "input", "softmax": "input", "entropy": "p", "kl_divergence": "p, q", "cross_entropy_between": "p, q"}
+TAKES |= {"mutual_information": "joint"}
 
 
 @pytest.mark.parametrize("how", BOUGHT)

@@ -193,6 +193,11 @@ def _(means, counts):
     return means[0]
 
 
+@wrong("mean_of_parts", "gradient")
+def _(means, counts):
+    return torch.tensor(np.average(means, weights=counts))  # raises an error only where a gradient is wanted
+
+
 @wrong("best_temperature", "values", 0.01)
 def _(input, target, temperatures):
     return temperatures[min(3, len(temperatures) - 1)]

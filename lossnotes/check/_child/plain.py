@@ -40,7 +40,7 @@ retain_grad set fill zero copy resize resize_as apply map as_subclass as_strided
 resolve_conj resolve_neg values indices layout vmap enable_grad no_grad set_grad_enabled manual_seed get_default_dtype set_default_dtype len
 """
 PLAIN = frozenset(_WORDS.split())
-# Exercises that nothing in a library does: there the list would only be in the way, of an optimizer for example.
+# Exercises that nothing in PyTorch does: there the list would only be in the way, of an optimizer for example.
 FREE = {"train_classifier", "mean_of_parts", "bits_per_letter"}
 # What does one exercise in one call, though it is plain in the others: a gradient by hand is one without autograd.
 LESS = {"cross_entropy_gradient": {"backward", "grad"}}

@@ -19,7 +19,7 @@ def gradient(student, rules, values_are_right):
     for fresh, case in [("", case) for case in spec.cases["values"]] + [(f"{FRESH}: ", case) for case in drawn]:
         slopes, got = _slopes(student, case)
         if slopes is None:
-            if not got and case.args[0].ndim == 1 and values_are_right:
+            if not got and case.args[0].ndim == 1 and values_are_right and not ask(student, case):
                 continue  # it does not take a single row, which has been said
             hint = GRAPH if got or "numpy" in got.error.lower() else ""
             return _line(f"{fresh}{shown(spec, case, got.single)} {got.error or 'gave a result without a gradient'}", hint)
