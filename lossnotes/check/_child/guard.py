@@ -82,9 +82,11 @@ class Fence:
 
     def close(self, place):
         full = getattr(place, "__name__", type(place).__name__)
-        for name in self.names:
-            if hasattr(place, name):
-                self._put(place, name, refusing(f"{full}.{name}", name))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that a module of SciPy is an old name of another
+            found = [name for name in self.names if hasattr(place, name)]
+        for name in found:
+            self._put(place, name, refusing(f"{full}.{name}", name))
 
     def _put(self, place, name, refused):
         was = vars(place).get(name, _ABSENT) if hasattr(place, "__dict__") else _ABSENT
