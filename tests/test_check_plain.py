@@ -130,8 +130,14 @@ BOUGHT |= {
         ("dual numbers", "return torch.func.jacfwd(loss)(input)", "_make_dual"),
     )
 }
-TAKES = {"log_softmax": "input", "softmax": "input", "entropy": "p", "kl_divergence": "p, q", "cross_entropy_between": "p, q"}
-TAKES |= {"mutual_information": "joint"}
+TAKES = {
+    "log_softmax": "input",
+    "softmax": "input",
+    "entropy": "p",
+    "kl_divergence": "p, q",
+    "cross_entropy_between": "p, q",
+    "mutual_information": "joint",
+}
 
 
 @pytest.mark.parametrize("how", BOUGHT)
