@@ -94,7 +94,7 @@ def summary(results):
             goals = [goal for goal in found if goal.second == second]
             met = [goal for goal in goals if goal.met == "yes"]
             if goals:
-                surely = f", {sum(goal.margin > 1.2 for goal in met)} by more than a fifth" if of == "time" else ""
+                surely = f", {sum(goal.margin > 4 / 3 for goal in met)} by more than a third" if of == "time" else ""
                 lines.append(f"{of}: {len(met)} of {len(goals)} {which} goals are met{surely}")
         for goal in found:
             if goal.met != "yes":
@@ -217,7 +217,7 @@ def draw_ratios(results, ax):
     for i, entry in enumerate(entries):
         wanted = [g[3] for g in entry["goals"] if g[0] == "best"]
         if wanted:
-            ax.plot([wanted[0]] * 2, [i - 0.45, i + 0.45], color="black", lw=1.5)
+            ax.plot([wanted[0]] * 2, [i - 0.45, i + 0.45], color="black", lw=1.5, zorder=3)
     ax.axvline(1, color=plots.QUIET, lw=1)
     ax.margins(y=0.01)
     ax.set_yticks(where, [e["case"] for e in entries])
