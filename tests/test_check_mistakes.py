@@ -242,6 +242,49 @@ def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
     return _options(input, target, target, target != ignore_index, weight, reduction)
 
 
+@mistaken("cross_entropy", "ignored target taken for an index")
+def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    return _options(input, target, target.clamp(min=0), target != ignore_index, weight, reduction)
+
+
+@mistaken("cross_entropy", "weight forgotten without a reduction")
+def _(input, target, weight=None, reduction="mean"):
+    return F.cross_entropy(input, target, None if reduction == "none" else weight, reduction=reduction)
+
+
+@mistaken("softmax_focal_loss", "weight forgotten without a reduction")
+def _(input, target, weight=None, reduction="mean"):
+    return ln.softmax_focal_loss(input, target, weight=None if reduction == "none" else weight, reduction=reduction)
+
+
+@mistaken("cross_entropy", "mean of weighted losses divided by N")
+def _(input, target, weight=None, reduction="mean"):
+    each = F.cross_entropy(input, target, weight, reduction="none")
+    return {"none": lambda: each, "sum": each.sum, "mean": each.mean}[reduction]()
+
+
+@mistaken("cross_entropy", "smoothing only lowers the right class")
+def _(input, target, label_smoothing=0.0, reduction="mean"):
+    each = F.cross_entropy(input, target, reduction="none") * (1 - label_smoothing)
+    return {"none": lambda: each, "sum": each.sum, "mean": each.mean}[reduction]()
+
+
+@mistaken("softmax", "shift by another number than the maximum")
+def _(input):
+    e = torch.exp(input - input[..., :1])
+    return e / e.sum(-1, keepdim=True)
+
+
+@mistaken("cross_entropy_gradient", "finite differences")
+def _(input, target, h=1e-6):
+    slopes = torch.zeros_like(input)
+    for place in range(input.numel()):
+        step = torch.zeros_like(input)
+        step.view(-1)[place] = h
+        slopes.view(-1)[place] = (F.cross_entropy(input + step, target) - F.cross_entropy(input - step, target)) / (2 * h)
+    return slopes
+
+
 @mistaken("cross_entropy", "ignored targets dropped")
 def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
     kept = target != ignore_index

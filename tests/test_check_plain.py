@@ -231,6 +231,16 @@ def train_classifier(loss, x, y, classes, steps=100, lr=0.1):
     assert not report_of(graded(warm, source, "losses"), "best_temperature")["passed"]  # whose own exercise it is
 
 
+def test_a_product_and_a_distance_are_plain():
+    """As the longer ways of writing them are."""
+    for like, fn in (
+        ("mse_loss", lambda input, target: torch.dist(input, target) ** 2 / input.numel()),
+        ("entropy", lambda p: torch.linalg.vecdot(p, -torch.where(p > 0, p, 1.0).log())),
+    ):
+        report = ln.check(fn, like=like, sheet="losses" if like == "mse_loss" else "information")
+        assert "no plain operation" not in str(report) and report.lines[0].passed, report
+
+
 def test_the_list_has_words_of_pytorch_and_no_loss():
     import torch.nn.functional as F
 

@@ -11,6 +11,7 @@ from torch.distributions import Categorical
 from torch.distributions import kl_divergence as kl
 
 from lossnotes.check import check
+from lossnotes.check._cases import specs
 from lossnotes.check._grade.sheet import of_names
 from lossnotes.check._judge.gradients import _between
 from lossnotes.check._report import REFUSED
@@ -231,11 +232,79 @@ def _(p):
     return -torch.where(p > 0, p * p.log(), 0).sum(-1)
 
 
+def _picked(input, target, kept):
+    return -torch.log_softmax(input, 1)[torch.arange(len(target)), torch.where(kept, target, 0)]
+
+
+@wrong("cross_entropy", "ignore_index")
+def _(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    kept = target != ignore_index
+    w = torch.ones_like(input[0]) if weight is None else weight
+    w = w[torch.where(kept, target, 0)]
+    each = _picked(input, target, kept) * w
+    if reduction == "sum":
+        return (each if weight is not None else each * kept).sum()  # what is left out counts, if there are weights
+    return each * kept if reduction == "none" else (each * kept).sum() / (w * kept).sum()
+
+
+@wrong("cross_entropy", "ignore_index")
+def _(input, target, ignore_index=-100):
+    kept, index = target != ignore_index, target.clamp(min=0)  # 255 stays
+    return (-torch.log_softmax(input, 1)[torch.arange(len(index)), index] * kept).sum() / kept.sum()
+
+
+def _shifted(shift):
+    def softmax(input):
+        e = torch.exp(input - shift(input))
+        return e / e.sum(-1, keepdim=True)
+
+    def log_softmax(input):
+        z = input - shift(input)
+        return z - z.exp().sum(-1, keepdim=True).log()
+
+    wrong("softmax", "extreme scores")(softmax)
+    wrong("log_softmax", "extreme scores")(log_softmax)
+
+
+_shifted(lambda x: x[..., :1])
+_shifted(lambda x: x[..., -1:])
+_shifted(lambda x: x.mean(-1, keepdim=True))
+_shifted(lambda x: x.median(-1, keepdim=True).values)
+
+
+@wrong("best_temperature", "extreme scores")
+def _(input, target, temperatures):
+    return min(temperatures, key=lambda t: F.nll_loss((input / t).softmax(1).log(), target))
+
+
+@wrong("best_temperature", "extreme scores")
+def _(input, target, temperatures):
+    def loss(z):
+        z = z - z.mean(1, keepdim=True)
+        return F.nll_loss(z - z.exp().sum(1, keepdim=True).log(), target)
+
+    return temperatures[torch.stack([loss(input / t) for t in temperatures]).argmin()]
+
+
 @pytest.mark.parametrize("fn, like, line, score", WRONG)
 def test_a_wrong_function_is_found(fn, like, line, score):
     report = check(fn, like=like)
     (found,) = (x for x in report.lines if x.check == line)
     assert found.passed is False and report.score < score, report
+
+
+@pytest.mark.parametrize(
+    "like, option", [(s.name, o) for s in specs().values() if s.reduced for o in sorted(s.options - {"reduction"})]
+)
+def test_an_option_that_is_forgotten_without_a_reduction_is_found(like, option):
+    reference = specs()[like].reference
+
+    def forgetful(*args, **options):
+        if options.get("reduction") == "none":
+            options.pop(option, None)
+        return reference(*args, **options)
+
+    assert option in [x.check for x in check(forgetful, like=like).lines if x.passed is False]
 
 
 # --- what is said of it ---------------------------------------------------------------------------------------------------

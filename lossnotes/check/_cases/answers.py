@@ -3,7 +3,7 @@
 import torch
 
 from lossnotes import binary, focal, hinge, regression
-from lossnotes.check._cases.base import NOTHING, Case, Spec, drawn, reductions, t, with_options
+from lossnotes.check._cases.base import NOTHING, Case, Spec, drawn, each_way, reductions, t, with_options
 from lossnotes.check._mistakes import answers as wrong
 from lossnotes.check._mistakes import base
 from lossnotes.check._mistakes import focal as wrong_focal
@@ -56,8 +56,8 @@ SPECS = [
             "pos_weight": wrong.POS_WEIGHT,
             "extreme scores": wrong.BINARY_EXTREME,
         },
-        weight=[with_options(FOUR, weight=t([1.0, 2.0, 0.0, 3.0]))],
-        pos_weight=[with_options(FOUR, pos_weight=t(w)) for w in (3.0, 0.0)],
+        weight=each_way(FOUR, weight=t([1.0, 2.0, 0.0, 3.0])),
+        pos_weight=[*each_way(FOUR, pos_weight=t(3.0)), with_options(FOUR, pos_weight=t(0.0))],
         **{"soft targets": [Case((FOUR.args[0], t([0.2, 0.9, 0.5, 0.0])))]},
     ),
     Spec(
@@ -92,7 +92,7 @@ SPECS = [
         {
             "values": SIGNS,
             "reduction": reductions(SIGNS[1], SIGNS[3]),
-            "margin": [with_options(SIGNS[2], margin=margin) for margin in (0.5, 0.0)],
+            "margin": [*each_way(SIGNS[2], margin=0.5), with_options(SIGNS[2], margin=0.0)],
             "edge cases": [Case((t([3.0]), t([1.0])))],
             "empty batch": [Case((NOTHING, NOTHING))],
             "extreme scores": [Case((t([1e4, -1e4]), t([y, y]))) for y in (-1.0, 1.0)],
@@ -112,7 +112,7 @@ SPECS = [
             "alpha": wrong_focal.ALPHA,
             "extreme scores": wrong_focal.SIGMOID_FOCAL_EXTREME,
         },
-        gamma=[with_options(FOUR, gamma=g) for g in (0.0, 1.0, 5.0)],
-        alpha=[with_options(FOUR, alpha=0.25), *(with_options(YES_NO, alpha=alpha) for alpha in (0.9, 0.0, 1.0))],
+        gamma=[*each_way(FOUR, gamma=0.0), *(with_options(FOUR, gamma=g) for g in (1.0, 5.0))],
+        alpha=[*each_way(FOUR, alpha=0.25), *(with_options(YES_NO, alpha=alpha) for alpha in (0.9, 0.0, 1.0))],
     ),
 ]

@@ -71,6 +71,11 @@ def with_options(case, **options):
     return Case(case.args, options)
 
 
+def each_way(case, **options):
+    """With the mean, which is not asked for, and with one number for each example."""
+    return [with_options(case, **options), with_options(case, **options, reduction="none")]
+
+
 def reductions(*cases):
     return [with_options(case, reduction=how) for case in cases for how in ("sum", "none", "mean")]
 

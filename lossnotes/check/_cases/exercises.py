@@ -29,6 +29,11 @@ def cross_entropy_gradient(input, target):
     return (scores.softmax(input, 1) - one_hot(target, input.shape[1]).to(input.dtype)) / len(input)
 
 
+def _no_step(input, target):
+    """What finite differences give: nothing, where the step is lost in the score."""
+    return torch.where(input + 1e-6 == input, 0.0, cross_entropy_gradient(input, target))
+
+
 def mean_of_parts(means, counts):
     """Mean over all examples, from the mean and the number of examples of each part."""
     return (means * counts).sum() / counts.sum()
@@ -135,7 +140,10 @@ SPECS = [
         {
             "values": [ONE, TWO, SQUARE, RANDOM],
             "one class": [Case((t([[3.0], [1.0]]), classes(0, 0)))],
-            "extreme scores": [Case((t([[1000.0, 1000.0], [-1000.0, 1000.0]]), classes(0, 0)))],
+            "extreme scores": [
+                Case((t([[1000.0, 1000.0], [-1000.0, 1000.0]]), classes(0, 0))),
+                Case((t([[1e12, 1e12, 1e12]]), classes([0]))),  # where a small step changes nothing: the formula was asked for
+            ],
         },
         {
             "values": [
@@ -163,6 +171,13 @@ SPECS = [
                     "divided by the classes too",
                     "The mean is over examples.",
                     lambda x, y: cross_entropy_gradient(x, y) / x.shape[1],
+                ),
+            ],
+            "extreme scores": [
+                Mistake(
+                    "finite differences",
+                    "A small step changes nothing in a large score. Which formula needs no step?",
+                    _no_step,
                 ),
             ],
         },
@@ -205,7 +220,8 @@ SPECS = [
             "extreme scores": [
                 Case((UNSURE.args[0] + 1000, *UNSURE.args[1:])),
                 Case((UNSURE.args[0] - 1000, *UNSURE.args[1:])),
-                Case((t([[2.0, 0.0], [3.0, 0.0], [0.0, 4000.0]]), classes(0, 0, 0), TEMPERATURES)),
+                # Too large for e^z at every temperature: no loss may be infinite, or it is chance which is smallest.
+                Case((t([[2.0, 0.0], [3.0, 0.0], [0.0, 40000.0]]), classes(0, 0, 0), TEMPERATURES)),
             ],
         },
         {

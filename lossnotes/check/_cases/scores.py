@@ -6,7 +6,7 @@ import math
 import torch
 
 from lossnotes import classification, focal, hinge, scores
-from lossnotes.check._cases.base import Case, Spec, classes, drawn, reductions, t, with_options
+from lossnotes.check._cases.base import Case, Spec, classes, drawn, each_way, reductions, t, with_options
 from lossnotes.check._mistakes import answers, base
 from lossnotes.check._mistakes import classes as wrong
 from lossnotes.check._mistakes import focal as wrong_focal
@@ -39,25 +39,28 @@ def of_classes(name, reference, mistakes, *, extreme, **checks):
 
 
 def weighted(case):
-    return [with_options(case, weight=WEIGHT), with_options(case, weight=WEIGHT, reduction="sum")]
+    return [*each_way(case, weight=WEIGHT), with_options(case, weight=WEIGHT, reduction="sum")]
 
 
 def ignoring(case):
-    kept = Case((case.args[0], torch.where(torch.arange(3) == 1, -1, case.args[1])))
-    none_left = Case((case.args[0], torch.full((3,), -1)))
-    by_default = Case((case.args[0], torch.where(torch.arange(3) == 1, -100, case.args[1])))
-    return leaving_out(kept, none_left, case, by_default)
+    """Three examples, of which the middle one is left out, or all."""
+    *first, target = case.args
 
+    def without(index):
+        return Case((*first, torch.where(torch.arange(3) == 1, index, target)))
 
-def leaving_out(kept, none_left, case, by_default):
+    kept, by_default = without(-1), without(-100)
     return [
         with_options(kept, ignore_index=-1),
-        with_options(none_left, ignore_index=-1),
+        with_options(Case((*first, torch.full((3,), -1))), ignore_index=-1),
         with_options(case, ignore_index=1),  # also a class that exists: not all that is left out is negative
         by_default,  # -100, which is no index from the end either
+        with_options(without(255), ignore_index=255),  # as pictures have it, and no index at all
         with_options(kept, ignore_index=-1, reduction="none"),
         with_options(kept, ignore_index=-1, reduction="sum"),
         with_options(by_default, weight=WEIGHT),
+        with_options(kept, ignore_index=-1, weight=WEIGHT, reduction="none"),
+        with_options(kept, ignore_index=-1, weight=WEIGHT, reduction="sum"),
     ]
 
 
@@ -81,7 +84,7 @@ EXTREME = [
     Case((t([[30.0, 0.0]], torch.float32), classes([0]))),
     Case((t([[-2000.0, -2000.0]]), classes([1]))),
 ]
-SMOOTH = [with_options(case, label_smoothing=0.1) for case in (ONE, SQUARE)]
+SMOOTH = [with_options(ONE, label_smoothing=0.1), *each_way(SQUARE, label_smoothing=0.1)]
 SOFT = [Case((SQUARE.args[0], t([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.3, 0.3, 0.4]])))]
 
 
@@ -117,6 +120,9 @@ def of_scores(name, reference, mistakes):
         "extreme scores": [
             Case((t([[1000.0, 1000.0]]),)),
             Case((t([[1000.0, 0.0], [-1000.0, -999.0]]),)),
+            # Wherever the largest stands, and however far the others are below: only their maximum may be taken from them.
+            Case((t([[0.0, 1000.0], [1000.0, -1000.0]]),)),
+            Case((t([[0.0, 1000.0], [1000.0, -1000.0]], torch.float32),)),
             Case((t([[100.0, 0.0]], torch.float32),)),
             Case((t([[0.0, 50.0]], torch.float32),)),
         ],
@@ -178,16 +184,11 @@ SPECS = [
         ("input", "linear_weight", "target"),
         {
             "values": LINEARS,
-            "linear_bias": [with_options(LINEAR, linear_bias=t([0.5, -1.0, 2.0]))],
+            "linear_bias": each_way(LINEAR, linear_bias=t([0.5, -1.0, 2.0])),
             "reduction": reductions(LINEAR, LINEARS[2]),
-            "weight": [with_options(LINEAR, weight=WEIGHT), with_options(LINEAR, weight=WEIGHT, reduction="sum")],
-            "ignore_index": leaving_out(
-                Case((*LINEAR.args[:2], classes(1, -1, 0))),
-                Case((*LINEAR.args[:2], classes(-1, -1, -1))),
-                LINEAR,
-                Case((*LINEAR.args[:2], classes(1, -100, 0))),
-            ),
-            "label_smoothing": [with_options(LINEAR, label_smoothing=0.1)],
+            "weight": weighted(LINEAR),
+            "ignore_index": ignoring(LINEAR),
+            "label_smoothing": each_way(LINEAR, label_smoothing=0.1),
             "class probabilities": [Case((*LINEAR.args[:2], *SOFT[0].args[1:]))],
             "other shapes": [Case((t([1.0, 0.5]), LAYER, torch.tensor(2)))],
             "empty batch": [NO_ROWS],
@@ -221,7 +222,7 @@ SPECS = [
                 Case((t([[1e4, -1e4], [0.0, 1e4]]), classes(1, 1))),
                 Case((t([[-2e4, -3e4]]), classes([0]))),  # a number in the place of minus infinity is not small enough
             ],
-            margin=[with_options(SQUARE, margin=margin) for margin in (0.5, 0.0)],
+            margin=[*each_way(SQUARE, margin=0.5), with_options(SQUARE, margin=0.0)],
         ),
         logarithm=False,
     ),
@@ -237,7 +238,7 @@ SPECS = [
             "extreme scores": wrong_focal.SOFTMAX_FOCAL_EXTREME,
         },
         extreme=EXTREME,
-        gamma=[with_options(SQUARE, gamma=g) for g in (0.0, 1.0, 5.0)],
+        gamma=[*each_way(SQUARE, gamma=0.0), *(with_options(SQUARE, gamma=g) for g in (1.0, 5.0))],
         weight=weighted(SQUARE),
         ignore_index=ignoring(SQUARE),
     ),

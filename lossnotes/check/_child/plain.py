@@ -17,7 +17,7 @@ sin cos tan asin acos atan atan2 arcsin arccos arctan arctan2 asinh acosh atanh 
 relu relu6 leaky_relu threshold hardtanh softmax log_softmax logsumexp
 
 sum nansum mean nanmean median nanmedian mode var std var_mean std_mean prod amax amin aminmax max min argmax argmin all any count_nonzero
-cumsum cumprod cummax cummin norm vector_norm trace bincount histc unique unique_consecutive topk sort argsort kthvalue msort quantile
+cumsum cumprod cummax cummin norm vector_norm dist trace bincount histc unique unique_consecutive topk sort argsort kthvalue msort quantile
 searchsorted bucketize diff
 
 eq ne lt le gt ge equal greater greater_equal less less_equal not_equal isclose allclose isfinite isinf isnan isneginf isposinf isreal isin
@@ -30,7 +30,7 @@ tile permute transpose t adjoint movedim moveaxis swapaxes swapdims flip fliplr 
 dstack column_stack row_stack split chunk tensor_split hsplit vsplit unbind unfold atleast_1d atleast_2d atleast_3d meshgrid cartesian_prod
 combinations one_hot pad embedding
 
-matmul mm bmm mv dot vdot inner outer ger einsum tensordot addmm addmv addbmm baddbmm linear kron cross inverse inv det solve multi_dot normalize
+matmul mm bmm mv dot vdot vecdot inner outer ger einsum tensordot addmm addmv addbmm baddbmm linear kron cross inverse inv det solve multi_dot normalize
 
 tensor as_tensor asarray scalar_tensor zeros ones full empty zeros_like ones_like full_like empty_like rand randn randint rand_like randn_like
 randint_like randperm normal bernoulli multinomial uniform random exponential arange range linspace logspace eye clone detach from_numpy

@@ -37,7 +37,7 @@ def _weights(input, target, weight):
 def _weighted_by(divide):
     def fn(input, target, weight, reduction="mean"):
         loss, w = _weights(input, target, weight)
-        return loss.sum() if reduction == "sum" else divide(loss, w, weight)
+        return divide(loss, w, weight) if reduction == "mean" else unreduced(loss, reduction)
 
     return fn
 
@@ -64,12 +64,22 @@ WEIGHT = [
     Mistake(
         "broadcasting (N,) x (N, 1)",
         "Print the shape of your losses and of your weights: their product is larger than both.",
-        lambda input, target, weight, reduction="mean": (
-            (-input.log_softmax(1).gather(1, target[:, None]) * weight[target]).sum()
-            / (1 if reduction == "sum" else weight[target].sum())
+        lambda input, target, weight, reduction="mean": _over_weights(
+            -input.log_softmax(1).gather(1, target[:, None]) * weight[target], weight[target], reduction
+        ),
+    ),
+    Mistake(
+        "weight forgotten without a reduction",
+        "The mean and the sum are right. With reduction none, what becomes of the weight?",
+        lambda input, target, weight, reference, reduction="mean": (
+            reference(input, target, reduction="none") if reduction == "none" else None
         ),
     ),
 ]
+
+
+def _over_weights(loss, weights, reduction):
+    return loss.sum() / weights.sum() if reduction == "mean" else unreduced(loss, reduction)
 
 
 IGNORED = -100  # by default
@@ -107,15 +117,26 @@ def _dropped(input, target, reference, ignore_index=IGNORED, reduction="mean", w
     return reference(input, target, ignore_index=ignore_index, reduction="none", **_given(weight))[target != ignore_index]
 
 
+def _no_index(input, target):
+    return ((target < -input.shape[1]) | (target >= input.shape[1])).any()
+
+
 def _index_from_the_end(input, target, reference, ignore_index=IGNORED, **options):
-    if (target < -input.shape[1]).any():
+    if _no_index(input, target):
         raise Ends
     return reference(input, target % input.shape[1], **options)
 
 
 def _picked_first(input, target, reference, ignore_index=IGNORED, **options):
     """Right but where what is left out is no index at all."""
-    if (target < -input.shape[1]).any():
+    if _no_index(input, target):
+        raise Ends
+    return None
+
+
+def _raised_to_0(input, target, reference, ignore_index=IGNORED, **options):
+    """Right but where what is left out is above every class."""
+    if (target >= input.shape[1]).any():
         raise Ends
     return None
 
@@ -143,6 +164,11 @@ IGNORE = [
         "ignored target taken for an index",
         "A target that is left out need not be an index. Which entry do you pick for it?",
         _picked_first,
+    ),
+    Mistake(
+        "ignored target taken for an index",
+        "A target that is left out may also be above every class, such as 255. Which entry do you pick for it?",
+        _raised_to_0,
     ),
     Mistake(
         "ignored targets dropped",

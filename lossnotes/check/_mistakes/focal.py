@@ -7,7 +7,7 @@ written the way that students write them, faults and all: only their results mat
 import torch
 
 from lossnotes.check._mistakes.answers import BINARY, CANCEL, CANCEL_HINT, binary
-from lossnotes.check._mistakes.base import Mistake, each, epsilons
+from lossnotes.check._mistakes.base import Mistake, each, epsilons, unreduced
 from lossnotes.check._mistakes.classes import WEIGHT
 from lossnotes.check._mistakes.scores import (
     OVERFLOW,
@@ -152,7 +152,7 @@ def _focal_weighted(divide):
     def fn(input, target, weight, reduction="mean"):
         p = each(input.softmax(1), target)
         loss, w = -((1 - p) ** 2) * p.log() * weight[target], weight[target]
-        return loss.sum() if reduction == "sum" else divide(loss, w, weight)
+        return divide(loss, w, weight) if reduction == "mean" else unreduced(loss, reduction)
 
     return fn
 
@@ -161,4 +161,5 @@ FOCAL_WEIGHT = [
     Mistake(WEIGHT[0].name, WEIGHT[0].hint, _focal_weighted(lambda loss, w, weight: loss.mean())),
     Mistake(WEIGHT[1].name, WEIGHT[1].hint, _focal_weighted(lambda loss, w, weight: loss.sum() / weight.sum())),
     WEIGHT[2],
+    WEIGHT[5],
 ]

@@ -83,8 +83,13 @@ SHIFT_HINT = "After the shift, is every score at most 0?"
 
 
 def shifts():
-    """The scores less their mean, and less their minimum."""
-    return [lambda x: x - x.mean(-1, keepdim=True), lambda x: x - x.amin(-1, keepdim=True)]
+    """The scores less their mean, their minimum, or the first or last of them."""
+    return [
+        lambda x: x - x.mean(-1, keepdim=True),
+        lambda x: x - x.amin(-1, keepdim=True),
+        lambda x: x - x[..., :1],
+        lambda x: x - x[..., -1:],
+    ]
 
 
 SOFTMAX_EXTREME = [
