@@ -34,28 +34,32 @@ def binary_cross_entropy_with_logits(
         Scores (logits): any real numbers, no sigmoid before.
     target : tensor of floats, shape of `input`
         Probabilities of yes in [0, 1]; 0 and 1 for hard labels.
-    weight : tensor that broadcasts to `input`, optional
+    weight : tensor of floats or integers that broadcasts to `input`, optional
         Weights of the answers.
-    pos_weight : tensor that broadcasts to `input`, optional
+    pos_weight : tensor of floats or integers that broadcasts to `input`, optional
         The weight :math:`\omega` of yes: above 1 trades precision for recall.
     reduction : str
-        ``"mean"``, ``"sum"`` or ``"none"``.
+        ``"mean"`` (over the number of answers, whatever their weights), ``"sum"`` or ``"none"``.
 
     Returns
     -------
     tensor, shape () or that of `input`
-        In nats, in the dtype of `input`.
+        In nats, in the dtype of `input`. A mean over nothing is NaN, as in PyTorch.
 
     Raises
     ------
     TypeError
-        An argument is not a floating-point tensor.
+        `input` or `target` is not a floating-point tensor, or `weight` or `pos_weight` is not a tensor of floats or integers.
     ValueError
         Shapes or devices do not agree, a target lies outside [0, 1], or `reduction` is unknown.
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, invalid values give a result that means nothing.
+
+    An infinite score gives the limit: 0 where the target agrees with it, else inf; PyTorch's can be NaN. NaN gives NaN. A weight
+    of 0 takes away even an infinite loss.
 
     Examples
     --------

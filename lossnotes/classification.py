@@ -35,7 +35,7 @@ def nll_loss(
     ----------
     input : tensor, shape (C,), (N, C) or (N, C, d1, ...)
         Log-probabilities, as `log_softmax` gives them.
-    target : tensor of int64, shape (), (N,) or (N, d1, ...)
+    target : tensor of integers, shape (), (N,) or (N, d1, ...)
         Indices of the right classes, 0 to C - 1, or `ignore_index`.
     weight : tensor, shape (C,), optional
         Weights of the classes; 1 unless given.
@@ -52,14 +52,18 @@ def nll_loss(
     Raises
     ------
     TypeError
-        `input` or `weight` is not a floating-point tensor, or `target` is not a tensor of integers.
+        `input` or `weight` is not a floating-point tensor, `target` is not a tensor of integers, or `ignore_index` is not an
+        integer.
     ValueError
         Shapes or devices do not agree, a target is no class, a row of `input` that counts holds plain probabilities or scores,
         or `reduction` is unknown.
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, an invalid target gives a result that means nothing, or PyTorch's own error.
+
+    A log-probability of -inf costs inf. A weight of 0 takes away even that, where PyTorch gives NaN.
 
     Examples
     --------
@@ -108,7 +112,7 @@ def cross_entropy(
     ----------
     input : tensor, shape (C,), (N, C) or (N, C, d1, ...)
         Scores (logits): any real numbers, no softmax before.
-    target : tensor of int64, shape (), (N,) or (N, d1, ...); or of floats, shape of `input`
+    target : tensor of integers, shape (), (N,) or (N, d1, ...); or of floats, shape of `input`
         Indices of the right classes, 0 to C - 1, or `ignore_index`; or class probabilities in [0, 1]. As in PyTorch, the
         probabilities of an example need not sum to 1.
     weight : tensor, shape (C,), optional
@@ -128,14 +132,21 @@ def cross_entropy(
     Raises
     ------
     TypeError
-        `input` or `weight` is not a floating-point tensor, or `target` is not a tensor of numbers.
+        `input` or `weight` is not a floating-point tensor, `target` is not a tensor of numbers, `ignore_index` is not an integer,
+        or `label_smoothing` is not a number.
     ValueError
-        Shapes or devices do not agree, a target is no class or no probability, `label_smoothing` is outside [0, 1], or
-        `reduction` is unknown.
+        Shapes or devices do not agree, a target is no class or no probability, `ignore_index` is 0 or above with class
+        probabilities, `label_smoothing` is outside [0, 1], or `reduction` is unknown.
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, an invalid target gives a result that means nothing, or PyTorch's own error.
+
+    At infinite scores the loss is the limit. The class of a score of inf has the probability 1, where PyTorch, and `log_softmax`
+    here, give NaN; that of -inf has the probability 0, which masks it. Two scores of inf, a row of -inf and NaN give NaN. A weight
+    or a target probability of 0 takes away even an infinite loss, where PyTorch gives NaN. Label smoothing asks for every class,
+    so that with it one infinite score makes the loss inf.
 
     Examples
     --------
@@ -171,13 +182,14 @@ def linear_cross_entropy(
     ignore_index: int | None = -100,
     label_smoothing: float = 0.0,
 ) -> Tensor:
-    r"""Cross-entropy of the scores of a linear layer, which are never held whole.
+    r"""Cross-entropy of the scores of a linear layer, which ``backward`` never holds whole.
 
     .. math:: \ell_n = \mathrm{CE}(W x_n + b, t_n)
 
     The same as ``cross_entropy(input @ linear_weight.T + linear_bias, target)``, a block of examples at a time: for N tokens
-    and a vocabulary of V, the N × V scores are most of the memory of a language model's step. A gradient that is to be
-    differentiated again holds them whole.
+    and a vocabulary of V, the N × V scores are most of the memory of a language model's step. Other derivatives hold them whole,
+    several times: those of ``torch.func``, forward ones, those that are to be differentiated again, and those with respect to
+    `target` or `weight`. So does ``torch.compile``.
 
     Parameters
     ----------
@@ -185,7 +197,7 @@ def linear_cross_entropy(
         What the last layer takes: a row of H features for each example.
     linear_weight : tensor, shape (C, H)
         Weights W of the layer, as ``torch.nn.Linear`` keeps them.
-    target : tensor of int64, shape () or (N,); or of floats, shape (C,) or (N, C)
+    target : tensor of integers, shape () or (N,); or of floats, shape (C,) or (N, C)
         Indices of the right classes, 0 to C - 1, or `ignore_index`; or class probabilities in [0, 1].
     linear_bias : tensor, shape (C,), optional
         Bias b of the layer.
@@ -202,20 +214,23 @@ def linear_cross_entropy(
     -------
     tensor, shape () or that of the class indices
         In nats, in the dtype of `input`; under ``torch.autocast`` the scores are computed in its dtype, as a layer's are, and
-        the loss is float32. A mean over nothing is NaN, as in PyTorch.
+        the loss is float32, but float64 stays float64. A mean over nothing is NaN, as in PyTorch.
 
     Raises
     ------
     TypeError
-        `input`, `linear_weight`, `linear_bias` or `weight` is not a floating-point tensor, they differ in dtype, or `target`
-        is not a tensor of numbers.
+        `input`, `linear_weight`, `linear_bias` or `weight` is not a floating-point tensor, the first three differ in dtype,
+        `target` is not a tensor of numbers, `ignore_index` is not an integer, or `label_smoothing` is not a number.
     ValueError
-        Shapes or devices do not agree, a target is no class or no probability, `label_smoothing` is outside [0, 1], or
-        `reduction` is unknown.
+        Shapes or devices do not agree, a target is no class or no probability, `ignore_index` is 0 or above with class
+        probabilities, `label_smoothing` is outside [0, 1], or `reduction` is unknown.
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, an invalid target gives a result that means nothing, or PyTorch's own error.
+
+    Infinite scores count as in `cross_entropy`.
 
     Examples
     --------

@@ -18,6 +18,8 @@ def conditional_entropy(joint: ArrayLike, *, base: float = math.e) -> Tensor:
 
     .. math:: H(Y \mid X) = -\sum_{x, y} p(x, y) \log p(y \mid x) = H(X, Y) - H(X)
 
+    :math:`0 \log 0 = 0`; as in `entropy`, the slope of :math:`p \log p` at 0 counts as 0, though it is infinite.
+
     Parameters
     ----------
     joint : tensor or nested list of float, shape (..., X, Y)
@@ -39,7 +41,8 @@ def conditional_entropy(joint: ArrayLike, *, base: float = math.e) -> Tensor:
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, invalid values give a result that means nothing.
 
     Examples
     --------
@@ -66,6 +69,8 @@ def mutual_information(joint: ArrayLike, *, base: float = math.e) -> Tensor:
 
     .. math:: I(X; Y) = \sum_x p(x) \, D\big(p(\cdot \mid x) \,\|\, p(y)\big) = H(Y) - H(Y \mid X)
 
+    :math:`0 \log 0 = 0`; as in `entropy`, the slope of :math:`p \log p` at 0 counts as 0, though it is infinite.
+
     Parameters
     ----------
     joint : tensor or nested list of float, shape (..., X, Y)
@@ -87,7 +92,8 @@ def mutual_information(joint: ArrayLike, *, base: float = math.e) -> Tensor:
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, invalid values give a result that means nothing.
 
     Examples
     --------

@@ -30,7 +30,8 @@ def distributed_mean(total: Tensor, count: float | Tensor, *, group: "torch.dist
     Returns
     -------
     tensor, shape ()
-        To call ``backward`` on. Every process of the group has to call this function. A mean over nothing is NaN.
+        To call ``backward`` on. Every process of the group has to call this function. A mean over nothing is NaN, and
+        a `total` above 0 over a count of 0 is inf.
 
     Raises
     ------

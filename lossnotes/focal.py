@@ -43,12 +43,12 @@ def sigmoid_focal_loss(
     gamma : float
         From 0 (plain cross-entropy) on: how strongly easy examples are turned down.
     reduction : str
-        ``"mean"``, ``"sum"`` or ``"none"``.
+        ``"mean"`` (over the number of answers, whatever `alpha`), ``"sum"`` or ``"none"``.
 
     Returns
     -------
     tensor, shape () or that of `input`
-        In nats times the factors, in the dtype of `input`.
+        In nats times the factors, in the dtype of `input`. A mean over nothing is NaN.
 
     Raises
     ------
@@ -60,7 +60,10 @@ def sigmoid_focal_loss(
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, invalid values give a result that means nothing.
+
+    Infinite scores count as in `binary_cross_entropy_with_logits`.
 
     Examples
     --------
@@ -120,7 +123,7 @@ def softmax_focal_loss(
     ----------
     input : tensor, shape (C,), (N, C) or (N, C, d1, ...)
         Scores (logits): any real numbers, no softmax before.
-    target : tensor of int64, shape (), (N,) or (N, d1, ...)
+    target : tensor of integers, shape (), (N,) or (N, d1, ...)
         Indices of the right classes, 0 to C - 1, or `ignore_index`.
     weight : tensor, shape (C,), optional
         Weights of the classes; 1 unless given.
@@ -139,13 +142,17 @@ def softmax_focal_loss(
     Raises
     ------
     TypeError
-        `input` or `weight` is not a floating-point tensor, `target` is not a tensor of integers, or `gamma` is not a number.
+        `input` or `weight` is not a floating-point tensor, `target` is not a tensor of integers, `gamma` is not a number, or
+        `ignore_index` is not an integer.
     ValueError
         Shapes or devices do not agree, a target is no class, `gamma` is negative, or `reduction` is unknown.
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, an invalid target gives a result that means nothing, or PyTorch's own error.
+
+    Infinite scores count as in `cross_entropy`.
 
     Examples
     --------

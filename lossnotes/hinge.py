@@ -33,18 +33,21 @@ def hinge_loss(input: Tensor, target: Tensor, *, margin: float = 1.0, reduction:
     Returns
     -------
     tensor, shape () or that of `input`
-        In the unit of the scores, in the dtype of `input`.
+        In the unit of the scores, in the dtype of `input`. A mean over nothing is NaN.
 
     Raises
     ------
     TypeError
-        `input` is not a floating-point tensor, `target` is not a tensor, or `margin` is not a number.
+        `input` is not a floating-point tensor, `target` is not a tensor of floats or integers, or `margin` is not a number.
     ValueError
         Shapes or devices do not agree, a target is neither -1 nor +1, `margin` is negative, or `reduction` is unknown.
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, invalid values give a result that means nothing.
+
+    An infinite score gives the limit, 0 or inf.
 
     Examples
     --------
@@ -83,7 +86,7 @@ def multiclass_hinge_loss(input: Tensor, target: Tensor, *, margin: float = 1.0,
     ----------
     input : tensor, shape (C,), (N, C) or (N, C, d1, ...)
         Scores: any real numbers.
-    target : tensor of int64, shape (), (N,) or (N, d1, ...)
+    target : tensor of integers, shape (), (N,) or (N, d1, ...)
         Indices of the right classes, 0 to C - 1.
     margin : float
         The lead m that the right class should have, at least 0.
@@ -93,7 +96,7 @@ def multiclass_hinge_loss(input: Tensor, target: Tensor, *, margin: float = 1.0,
     Returns
     -------
     tensor, shape () or that of `target`
-        In the unit of the scores, in the dtype of `input`.
+        In the unit of the scores, in the dtype of `input`. A mean over nothing is NaN.
 
     Raises
     ------
@@ -104,7 +107,10 @@ def multiclass_hinge_loss(input: Tensor, target: Tensor, *, margin: float = 1.0,
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, an invalid target gives a result that means nothing, or PyTorch's own error.
+
+    Infinite scores give the limit, 0 or inf; NaN where the right score and another are inf.
 
     Examples
     --------

@@ -42,7 +42,8 @@ def information_content(p: ArrayLike, *, base: float = math.e) -> Tensor:
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, invalid values give a result that means nothing.
 
     Examples
     --------
@@ -93,7 +94,8 @@ def entropy(p: ArrayLike, *, dim: int = -1, base: float = math.e) -> Tensor:
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, invalid values give a result that means nothing.
 
     Examples
     --------
@@ -128,7 +130,7 @@ def cross_entropy_between(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base: fl
     p, q : tensor or nested list of float, shape (..., C, ...)
         Distributions: values in [0, 1] that sum to 1 along `dim`. Both have C cases along `dim` and broadcast elsewhere.
     dim : int
-        The dimension that holds the C cases.
+        The dimension that holds the C cases, counted in the broadcast shape.
     base : float
         Base of the logarithm: e gives nats, 2 bits, 10 bans.
 
@@ -142,11 +144,13 @@ def cross_entropy_between(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base: fl
     TypeError
         `p` or `q` is not made of real numbers, or `dim` or `base` has the wrong type.
     ValueError
-        `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
+        `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, `dim` is out of range, or `base` is
+        not above 1.
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, invalid values give a result that means nothing.
 
     Examples
     --------
@@ -179,12 +183,14 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base: float = ma
 
     The order is that of the formula; ``torch.nn.functional.kl_div`` takes (log q, p).
 
+    :math:`0 \log 0 = 0`; as in `entropy`, the slope of :math:`p \log p` at 0 counts as 0, though it is infinite.
+
     Parameters
     ----------
     p, q : tensor or nested list of float, shape (..., C, ...)
         Distributions: values in [0, 1] that sum to 1 along `dim`. Both have C cases along `dim` and broadcast elsewhere.
     dim : int
-        The dimension that holds the C cases.
+        The dimension that holds the C cases, counted in the broadcast shape.
     base : float
         Base of the logarithm: e gives nats, 2 bits, 10 bans.
 
@@ -198,11 +204,13 @@ def kl_divergence(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base: float = ma
     TypeError
         `p` or `q` is not made of real numbers, or `dim` or `base` has the wrong type.
     ValueError
-        `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
+        `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, `dim` is out of range, or `base` is
+        not above 1.
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, invalid values give a result that means nothing.
 
     Examples
     --------
@@ -234,12 +242,14 @@ def jensen_shannon_divergence(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base
 
     .. math:: \mathrm{JS}(p, q) = \tfrac12 D(p \,\|\, m) + \tfrac12 D(q \,\|\, m), \qquad m = \tfrac12 (p + q)
 
+    :math:`0 \log 0 = 0`; as in `entropy`, the slope of :math:`p \log p` at 0 counts as 0, though it is infinite.
+
     Parameters
     ----------
     p, q : tensor or nested list of float, shape (..., C, ...)
         Distributions: values in [0, 1] that sum to 1 along `dim`. Both have C cases along `dim` and broadcast elsewhere.
     dim : int
-        The dimension that holds the C cases.
+        The dimension that holds the C cases, counted in the broadcast shape.
     base : float
         Base of the logarithm: e gives nats, 2 bits, 10 bans.
 
@@ -253,11 +263,13 @@ def jensen_shannon_divergence(p: ArrayLike, q: ArrayLike, *, dim: int = -1, base
     TypeError
         `p` or `q` is not made of real numbers, or `dim` or `base` has the wrong type.
     ValueError
-        `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, or `base` is not above 1.
+        `p` or `q` is not a distribution along `dim`, their shapes or devices do not agree, `dim` is out of range, or `base` is
+        not above 1.
 
     Notes
     -----
-    Values are looked at on the CPU, and elsewhere only inside `strict`, since a GPU would have to wait.
+    Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
+    ``torch.compile`` and ``torch.func``. Unchecked, invalid values give a result that means nothing.
 
     Examples
     --------

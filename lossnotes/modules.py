@@ -13,9 +13,14 @@ class _Loss(torch.nn.Module):
     They are checked here, in the words of the function: an option that is wrong is wrong before the first batch.
     """
 
-    def __init__(self, function, **options):
+    def __init__(self, function, *, factors=None, **options):
+        """`factors` are weights of answers: unlike those of classes, they may be integers."""
         super().__init__()
+        factors = factors or {}
+        for name, factor in factors.items():
+            _checks.is_factor(function.__name__, name, factor)
         _checks.are_options(function.__name__, **options)
+        options = factors | options
         self._function = function
         self._names = tuple(options)
         for name, option in options.items():
@@ -109,7 +114,8 @@ class BCEWithLogitsLoss(_Loss):
         pos_weight: Tensor | None = None,
         reduction: Reduction = "mean",
     ) -> None:
-        super().__init__(binary.binary_cross_entropy_with_logits, weight=weight, pos_weight=pos_weight, reduction=reduction)
+        factors = {"weight": weight, "pos_weight": pos_weight}
+        super().__init__(binary.binary_cross_entropy_with_logits, factors=factors, reduction=reduction)
 
 
 class MSELoss(_Loss):
@@ -118,7 +124,7 @@ class MSELoss(_Loss):
     Parameters
     ----------
     reduction
-        As for `mse_loss`; ``forward`` takes its `input` and `target`.
+        As for `mse_loss`; ``forward`` takes its `input` and `target`. There is no `weight`, nor in PyTorch: it belongs to a batch.
 
     Examples
     --------

@@ -47,13 +47,13 @@ def mutual_information(joint: Tensor, *, base: float = math.e) -> Tensor:
 
 
 def softmax(input: Tensor, dim: int, *, temperature: float = 1.0, dtype: torch.dtype | None = None) -> Tensor:
-    """exp over sum of exp: inf / inf = NaN from a score of 89 on in float32"""
+    """exp over sum of exp: NaN from a score of 89 on in float32 (inf / inf), or where all are -104 or less (0 / 0)"""
     e = torch.exp(input.to(dtype or input.dtype) / temperature)
     return e / e.sum(dim, keepdim=True)
 
 
 def log_softmax(input: Tensor, dim: int, *, temperature: float = 1.0, dtype: torch.dtype | None = None) -> Tensor:
-    """Logarithm of softmax: -inf where softmax is rounded to 0"""
+    """Logarithm of softmax: 0 where softmax is rounded to 1, -inf where to 0, NaN where it is NaN"""
     return torch.log(softmax(input, dim, temperature=temperature, dtype=dtype))
 
 
@@ -63,7 +63,7 @@ def nll_loss(input: Tensor, target: Tensor) -> Tensor:
 
 
 def cross_entropy(input: Tensor, target: Tensor) -> Tensor:
-    """Mean of -log softmax of the right class: inf or NaN for confident scores"""
+    """Mean of -log softmax of the right class: 0, inf or NaN for confident scores, as `log_softmax`"""
     return nll_loss(log_softmax(input, -1), target)
 
 
@@ -85,7 +85,7 @@ def distributed_mean(total: Tensor, count: float | Tensor) -> Tensor:
 
 
 def binary_cross_entropy_with_logits(input: Tensor, target: Tensor) -> Tensor:
-    """-y log p - (1 - y) log(1 - p): inf or NaN once p is rounded to 0 or 1"""
+    """-y log p - (1 - y) log(1 - p): inf or NaN once p is rounded to 0 or 1; of a no, 0 once 1 - p is rounded to 1"""
     p = torch.sigmoid(input)
     return -(target * torch.log(p) + (1 - target) * torch.log(1 - p)).mean()
 
@@ -110,7 +110,8 @@ def multiclass_hinge_loss(input: Tensor, target: Tensor, *, margin: float = 1.0)
 def sigmoid_focal_loss(input: Tensor, target: Tensor, *, alpha: float | None = None, gamma: float = 2.0) -> Tensor:
     """alpha_t (1 - p_t)^gamma times cross-entropy, p_t = exp(-cross-entropy)
 
-    1 - p_t cancels for confident scores, and then the loss is inf or NaN.
+    1 - p_t loses its digits as p_t nears 1. Of a no, the loss is 0 where 1 - p is rounded to 1 (in float32 from -18 down). Once p is
+    rounded to 0 or 1 (from -89 down, from 17 up), the loss is inf where that is wrong, and NaN where it is right: 0 times log 0.
     """
     p = torch.sigmoid(input)
     bce = -(target * torch.log(p) + (1 - target) * torch.log(1 - p))
@@ -121,6 +122,10 @@ def sigmoid_focal_loss(input: Tensor, target: Tensor, *, alpha: float | None = N
 
 
 def softmax_focal_loss(input: Tensor, target: Tensor, *, gamma: float = 2.0) -> Tensor:
-    """(1 - p_t)^gamma (-log p_t): 1 - p_t cancels for confident scores, and then the loss is NaN"""
+    """(1 - p_t)^gamma (-log p_t)
+
+    1 - p_t loses its digits as p_t nears 1. Once p_t is rounded to 1 (in float32 by a lead of 17), the loss is 0; it is inf where
+    p_t is rounded to 0, and NaN where `softmax` is.
+    """
     p = softmax(input, -1).gather(-1, target.unsqueeze(-1))
     return ((1 - p) ** gamma * -torch.log(p)).mean()

@@ -171,10 +171,11 @@ def report(name: str, answer: Any, target: Any, *, tolerance: float | None = Non
     answer : number, tensor, array, sequence of numbers or of rows of them, or str
         ``...`` or None, as in a blank or from a function that is one, is no answer yet. Rows are read one after the other.
     target : number, tensor, array, sequence of numbers or of rows of them, or str
-        What is right, written with as many figures as the answer has to have. Read in the same way.
+        What is right, written with as many figures as the answer has to have. Read in the same way. Trailing zeros of a float
+        do not count (0.50 has one figure behind the point, 2.0 has none); of several numbers, the one with the most figures does.
     tolerance : float, optional
-        How far the answer may lie from the target. Unless given, they have to agree when both are rounded to the figures of
-        the target.
+        How far the answer may lie from the target, also where one sees the difference. Unless given, a target that is a float
+        and the answer have to agree when both are rounded to those figures, a half up or down; others have to be equal.
 
     Examples
     --------
@@ -193,15 +194,17 @@ def report(name: str, answer: Any, target: Any, *, tolerance: float | None = Non
         return
     answers, targets = _list(answer), _list(target)
     pairs = zip(answers, targets)
-    right = len(answers) == len(targets) and all(_agree(a, t, tolerance) for a, t in pairs)
     digits = max(map(_figures, targets), default=0)
+    right = len(answers) == len(targets) and all(_agree(a, t, digits, tolerance) for a, t in pairs)
 
     def written(values):
         return ", ".join(_cell(value, digits) for value in values)
 
     while not right and written(answers) == written(targets) and digits < 6:  # show where they differ
         digits += 1
-    yours, wanted = written(answers), written(targets)
+    wanted = written(targets)
+    # Python writes 0.125 as 0.12. Beside a target of 0.13, it is right as 0.13.
+    yours = wanted if right and tolerance is None else written(answers)
     print(f"{name}: yours {yours}, target {wanted}: {'right' if right else 'not yet'}")
 
 
@@ -219,10 +222,15 @@ def _figures(target):
     return len(f"{number:.6f}".rstrip("0").partition(".")[2])
 
 
-def _agree(answer, target, tolerance):
+def _agree(answer, target, digits, tolerance):
     a, t = _number(answer), _number(target)
     if a is None or t is None:
         return answer == target
-    if tolerance is None:
-        tolerance = 0.51 * 10 ** -_figures(t) if isinstance(t, float) else 1e-6
-    return a == t or abs(a - t) <= tolerance
+    if a == t:
+        return True
+    if tolerance is not None:
+        return abs(a - t) <= tolerance
+    if not isinstance(t, float):
+        return abs(a - t) <= 1e-6
+    # A half may be rounded up or down; a float32 may be a little more than a half.
+    return abs(a - round(t, digits)) <= 0.5001 * 10**-digits

@@ -31,12 +31,12 @@ def mse_loss(input: Tensor, target: Tensor, *, weight: Tensor | None = None, red
     Returns
     -------
     tensor, shape () or that of `input`
-        In the square of the unit of `target`, in the dtype of `input`.
+        In the square of the unit of `target`, in the dtype of `input`. A mean over nothing, or over weights that sum to 0, is NaN.
 
     Raises
     ------
     TypeError
-        `input` or `target` is not a floating-point tensor.
+        `input`, `target` or `weight` is not a floating-point tensor.
     ValueError
         Shapes or devices do not agree, or `reduction` is unknown.
 

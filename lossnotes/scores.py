@@ -39,6 +39,11 @@ def softmax(input: Tensor, dim: int, *, temperature: float = 1.0, dtype: torch.d
     ValueError
         `dim` is out of range, or `temperature` is not above 0.
 
+    Notes
+    -----
+    As in PyTorch, a score of -inf has the probability 0, and a row with inf, with NaN or with nothing but -inf is NaN. The
+    losses take the limit at inf (see `cross_entropy`).
+
     Examples
     --------
     >>> import torch, lossnotes as ln
@@ -82,6 +87,11 @@ def log_softmax(input: Tensor, dim: int, *, temperature: float = 1.0, dtype: tor
         `input` is not a floating-point tensor, or `dim`, `temperature` or `dtype` has the wrong type.
     ValueError
         `dim` is out of range, or `temperature` is not above 0.
+
+    Notes
+    -----
+    As in PyTorch, a score of -inf stays -inf, and a row with inf, with NaN or with nothing but -inf is NaN. The
+    losses take the limit at inf (see `cross_entropy`).
 
     Examples
     --------

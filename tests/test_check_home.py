@@ -137,6 +137,17 @@ def test_a_sheet_that_does_not_fit_is_a_sentence(like, sheet, said):
         ln.check(lambda p: p, like=like, sheet=sheet)
 
 
+def test_what_is_plain_in_an_exercise_is_refused_where_its_sheet_forbids_it(warm):
+    """A cross-entropy is what a temperature is built on; in this sheet it is an exercise."""
+    source = "import lossnotes as ln\ndef best_temperature(input, target, temperatures):\n    return min(temperatures, key=lambda t: ln.cross_entropy(input / t, target))\n"
+    namespace = {}
+    exec(source, namespace)
+    here = ln.check(namespace["best_temperature"], like="best_temperature", sheet="losses")
+    assert here.score == 0 and "lossnotes.cross_entropy is the library's" in here.lines[0].found, here
+    assert ln.check(namespace["best_temperature"], like="best_temperature").lines[0].passed
+    assert not graded(warm, source, "losses")["exercises"]["best_temperature"]
+
+
 def test_the_rule_itself():
     """In this thread, where coverage sees it: what PyTorch calls, and the frames of what is written in Python."""
     rule = AtHome("softmax", ["entropy"])

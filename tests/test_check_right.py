@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from grading import graded, report_of
 from torch.distributions import Categorical
 from torch.distributions import kl_divergence as kl
+from torch.utils.data import DataLoader, TensorDataset
 
 from lossnotes.check import check
 from lossnotes.check._cases import specs
@@ -163,6 +164,30 @@ def test_a_right_function_passes_and_is_told_the_rest(fn, like, told):
     ), report
 
 
+@right("train_classifier")
+def _(loss, x, y, classes, steps=100, lr=0.1):
+    w = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=lr)
+    batches = DataLoader(TensorDataset(x, y), batch_size=len(x), shuffle=True)  # the sum is in another order each time
+    for _ in range(steps):
+        for some_x, some_y in batches:
+            optimizer.zero_grad()
+            loss(some_x @ w.T, some_y).backward()
+            optimizer.step()
+    return w.detach()
+
+
+class OfShapes(ValueError):
+    pass
+
+
+@right("mse_loss")
+def _(input, target):
+    if input.shape != target.shape:
+        raise OfShapes(f"{tuple(input.shape)} is not {tuple(target.shape)}")
+    return ((input - target) ** 2).mean()
+
+
 WRONG = []
 
 
@@ -230,6 +255,50 @@ def _(input, target):
 @wrong("entropy", "gradient at 0", 1.01)
 def _(p):
     return -torch.where(p > 0, p * p.log(), 0).sum(-1)
+
+
+@wrong("softmax_focal_loss", "gradient")
+def _(input, target, gamma=2.0):
+    log_q = -F.cross_entropy(input, target, reduction="none")
+    other = 1 - log_q.exp()
+    return (-((other.detach() if gamma < 1 else other) ** gamma) * log_q).mean()
+
+
+@wrong("softmax_focal_loss", "gamma")
+def _(input, target, gamma=2.0):
+    ce = F.cross_entropy(input, target, reduction="none")
+    return ((1 - (-ce).exp()) ** (1.0 if 0 < gamma < 1 else gamma) * ce).mean()
+
+
+@wrong("sigmoid_focal_loss", "gamma")
+def _(input, target, gamma=2.0):
+    s = (2 * target - 1) * input
+    return (torch.sigmoid(-s) ** int(gamma) * F.softplus(-s)).mean()
+
+
+@wrong("cross_entropy", "gradient")
+def _(input, target, label_smoothing=0.0):
+    even = -torch.log_softmax(input, 1).mean(1).mean()
+    return (1 - label_smoothing) * F.cross_entropy(input, target) + label_smoothing * even.detach()
+
+
+@wrong("cross_entropy_gradient", "extreme scores")
+def _(input, target, h=1e-5):
+    z, slopes = input - input.amax(1, keepdim=True), torch.zeros_like(input)
+    for place in range(z.numel()):
+        step = torch.zeros_like(z)
+        step.view(-1)[place] = h
+        slopes.view(-1)[place] = (F.cross_entropy(z + step, target) - F.cross_entropy(z - step, target)) / (2 * h)
+    return slopes
+
+
+@wrong("train_classifier", "values", 0.01)
+def _(loss, x, y, classes, steps=100, lr=0.1):
+    w = torch.zeros(y.max() + 1, x.shape[1], dtype=x.dtype, requires_grad=True)
+    for _ in range(steps):
+        (slope,) = torch.autograd.grad(loss(x @ w.T, y), w)
+        w = (w - lr * slope).detach().requires_grad_()
+    return w.detach()
 
 
 def _picked(input, target, kept):
@@ -334,6 +403,16 @@ def test_an_empty_row_is_not_taken_for_an_epsilon():
 
     (line,) = (x for x in check(mutual_information, like="mutual_information").lines if x.check == "edge cases")
     assert line.mistakes == ("0 / 0 in an empty row",) and "what do you divide by it" in line.hint
+
+
+def test_what_is_overwritten_is_said_in_the_students_words():
+    def softmax(input):
+        e = (input - input.amax(-1, keepdim=True)).exp()
+        e /= e.sum(-1, keepdim=True)
+        return e
+
+    (line,) = (x for x in check(softmax, like="softmax").lines if x.check == "gradient")
+    assert "inplace operation" in line.found and " in line " not in line.found and "x /= ..." in line.hint
 
 
 def test_nan_is_not_called_a_graph_cut_off():

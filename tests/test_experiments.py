@@ -195,6 +195,25 @@ def test_tuning_says_what_can_be_best():
     assert str(error.value) == "tune: best is 'max'; expected one of 'highest', 'lowest'. Try best='highest'."
 
 
+@pytest.mark.parametrize(
+    ("call", "options", "message"),
+    [
+        ("train", {"seeds": []}, "train: seeds is empty; expected at least one. Try seeds=range(5)."),
+        ("train", {"every": 15}, "train: every is 15 but steps is 40; expected a positive number that divides it. Try steps=45."),
+        ("train", {"every": 0}, "train: every is 0 but steps is 40; expected a positive number that divides it. Try every=40."),
+        ("tune", {"seeds": ()}, "tune: seeds is empty; expected at least one. Try seeds=range(5)."),
+        ("tune", {"rates": []}, "tune: rates is empty; expected at least one. Try rates=[0.01, 0.1, 1.0]."),
+        ("tune", {"every": 50}, "tune: every is 50 but steps is 40; expected a positive number that divides it. Try steps=50."),
+        ("tune", {"by": "loss"}, "tune: by is 'loss'; expected one of 'accuracy'. Try by='accuracy'."),
+    ],
+)
+def test_settings_that_cannot_be_right_are_refused(call, options, message):
+    settings = dict(seeds=(1,), steps=40, every=20, measure=experiments.accuracy) | ({"rates": [0.1]} if call == "tune" else {})
+    with pytest.raises(ValueError) as error:
+        getattr(experiments, call)(linear, ln.cross_entropy, experiments.digits, **settings | options)
+    assert str(error.value) == message
+
+
 def test_the_test_part_is_measured_once_and_no_run_trains_on_it_or_on_the_validation_part():
     seen, drawn = [], []
 

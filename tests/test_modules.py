@@ -162,6 +162,20 @@ def test_values_are_those_of_torch(name, options):
     theirs.load_state_dict(ours.state_dict())
 
 
+@pytest.mark.parametrize("name", ["weight", "pos_weight"])
+def test_weights_of_answers_may_be_integers_as_for_the_function(name):
+    options = {name: torch.tensor([1, 2, 3])}
+    there = ln.binary_cross_entropy_with_logits(Z, YES_NO, **options)
+    held = ln.BCEWithLogitsLoss(**options)
+    assert torch.equal(held(Z, YES_NO), there) and torch.equal(there, ln.BCEWithLogitsLoss(**{name: W})(Z, YES_NO))
+    for wrong in (torch.ones(3, dtype=torch.bool), torch.ones(3, dtype=torch.complex64), 2):
+        with pytest.raises(TypeError) as of_function:
+            ln.binary_cross_entropy_with_logits(Z, YES_NO, **{name: wrong})
+        with pytest.raises(TypeError) as of_module:
+            ln.BCEWithLogitsLoss(**{name: wrong})
+        assert str(of_module.value) == str(of_function.value)
+
+
 # --- buffers
 
 

@@ -118,6 +118,18 @@ def test_a_table_is_html_in_a_notebook():
         ("z", "z", {}, "yours z, target z: right"),
         ("z", 0.5, {}, "yours z, target 0.5: not yet"),
         (0.5004, 0.5, {"tolerance": 1e-5}, "yours 0.5004, target 0.5000: not yet"),
+        # No two numbers that differ are right without a tolerance. A half may go up or down.
+        (0.9251, 0.92, {}, "yours 0.93, target 0.92: not yet"),
+        (0.9149, 0.92, {}, "yours 0.91, target 0.92: not yet"),
+        (0.125, 0.12, {}, "yours 0.12, target 0.12: right"),
+        (0.125, 0.13, {}, "yours 0.13, target 0.13: right"),
+        (torch.tensor(0.925), 0.92, {}, "yours 0.92, target 0.92: right"),
+        (torch.tensor(0.915), 0.92, {}, "yours 0.92, target 0.92: right"),
+        (2.506, 2.0, {}, "yours 3, target 2: not yet"),
+        (2.4, 2.0, {}, "yours 2, target 2: right"),
+        (1 / 3, 1 / 3 + 1e-9, {}, "yours 0.333333, target 0.333333: right"),
+        ([0.52, 0.125], [0.5, 0.125], {}, "yours 0.520, 0.125, target 0.500, 0.125: not yet"),
+        ([1.0, 0.251], [1, 0.25], {}, "yours 1, 0.25, target 1, 0.25: right"),
     ],
 )
 def test_a_report_says_whether_an_answer_is_right(answer, target, options, said, capsys):

@@ -14,6 +14,7 @@ from scipy.spatial.distance import jensenshannon
 from sklearn.metrics import mutual_info_score
 
 import lossnotes as ln
+from lossnotes._checks.distributions import _SUM_TOLERANCE
 
 ROOT = Path(__file__).parents[1]
 REFERENCE = ROOT / "book" / "reference"
@@ -104,6 +105,15 @@ def test_the_check_sees_a_row_that_is_false():
     assert differences("scipy.stats.entropy(p)", "ln.entropy(p)", space) == ["values"]
     assert differences("F.cross_entropy(z, t).detach() + 0 * z.sum()", "ln.cross_entropy(z, t)", space) == ["gradients"]
     assert differences("F.cross_entropy(z, t)", "ln.cross_entropy(z, t)", space) == []
+
+
+# The package, function by function.
+
+
+def test_the_page_says_how_far_from_1_a_sum_may_be():
+    said = re.search(r"sum to 1 within (.+?)\. ", (REFERENCE / "api.md").read_text("utf-8"), re.DOTALL)[1]
+    found = {name: float(number) for number, name in re.findall(r"(\S+) in (b?float\d+)", said)}
+    assert found == {str(dtype).removeprefix("torch."): far for dtype, far in _SUM_TOLERANCE.items()}
 
 
 # The cheat sheet.

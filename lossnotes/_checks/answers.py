@@ -113,13 +113,19 @@ def are_signs(fn, target):
         raise ValueError(f"{fn}: {at('target', index)} is {shown(value)}; expected -1 or +1. Try {fix}.")
 
 
+def is_factor(fn, name, x):
+    """`x` is a tensor of weights of answers, which may be integers; or None."""
+    integers = isinstance(x, torch.Tensor) and not x.is_floating_point() and not x.is_complex() and x.dtype != torch.bool
+    if x is not None and not integers:
+        is_floating_tensor(fn, name, x)
+
+
 def as_factor_of(fn, name, x, input):
-    """Weights that can be multiplied with the losses, in the shape and dtype of the losses; or None. They may be integers."""
+    """Weights that can be multiplied with the losses, in the shape and dtype of the losses; or None."""
+    is_factor(fn, name, x)
     if x is None:
         return None
-    if isinstance(x, torch.Tensor) and not x.is_floating_point() and not x.is_complex() and x.dtype != torch.bool:
-        x = x.to(wide_dtype(input))
-    is_floating_tensor(fn, name, x)
+    x = x if x.is_floating_point() else x.to(wide_dtype(input))
     share_a_device(fn, input, **{name: x})
     try:
         return x.expand(input.shape)

@@ -122,5 +122,4 @@ _OPTIONS = {
     "gamma": lambda fn, name, x: is_number_from(fn, name, x, 0),
     "margin": lambda fn, name, x: is_number_from(fn, name, x, 0),
     "weight": lambda fn, name, x: x is None or is_floating_tensor(fn, name, x),
-    "pos_weight": lambda fn, name, x: x is None or is_floating_tensor(fn, name, x),
 }

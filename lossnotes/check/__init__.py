@@ -16,7 +16,7 @@ __all__ = ["Line", "Report", "check", "checks", "names"]
 
 
 def check(fn: Callable[..., Any], like: str = "cross_entropy", sheet: str | Path | None = None) -> Report:
-    """Check your own implementation of a function of this package.
+    """Check your own implementation of a function of this package, or of an exercise of the homework.
 
     It is called with small inputs, options, edge cases and extreme scores. Its values and gradients are compared with what
     they should be, and wrong results with those of the usual mistakes, so that the report can say which mistake it looks
@@ -36,8 +36,11 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy", sheet: str | Path
     fn : callable
         A function, a lambda or a `torch.nn.Module`: anything that is called like the function `like`.
     like : str
-        The name of a function: `cross_entropy`, `kl_divergence` and every other of `lossnotes` that has a formula.
-        `names` lists them.
+        The name of a function: `cross_entropy`, `kl_divergence` and every other of `lossnotes` that has a formula, except
+        `distributed_mean`. Or that of an exercise, which its sheet describes: ``bits_per_letter(text, known)`` of
+        :doc:`/book/homework/information`; ``best_temperature(input, target, temperatures)`` of :doc:`/book/homework/losses`;
+        ``cross_entropy_gradient(input, target)``, ``mean_of_parts(means, counts)`` and
+        ``train_classifier(loss, x, y, classes, steps=100, lr=0.1)`` of :doc:`/book/homework/practice`. `names` lists them all.
     sheet : str, optional
         The sheet that the function is homework of: ``"information"``, ``"losses"``, ``"practice"`` or the path of a TOML file.
         Then what that sheet asks for and forbids counts as it does in grading, and an option that it does not ask for is only told.
@@ -45,7 +48,7 @@ def check(fn: Callable[..., Any], like: str = "cross_entropy", sheet: str | Path
     Returns
     -------
     Report
-        Prints as one line a check, shows as a table in a notebook; ``report.passed``, ``report.score``,
+        Prints as one line per check, shows as a table in a notebook; ``report.passed``, ``report.score``,
         ``report.mistakes``, ``report.to_dict()``.
 
     Raises

@@ -33,7 +33,7 @@ class Report:
     name : str
         The function that was asked for, such as ``"cross_entropy"``.
     lines : list
-        One a check: ``check``, its name; ``passed``, True, False, or None if there was nothing to check; ``found``, the
+        One per check: ``check``, its name; ``passed``, True, False, or None if there was nothing to check; ``found``, the
         smallest failing input, what came and what was expected; ``hint``; ``mistakes``, the usual mistakes whose results
         these are; ``role``, ``"value"``, ``"extra"`` or ``"told"``.
     passed : bool

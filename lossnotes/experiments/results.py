@@ -19,7 +19,7 @@ class Gap(NamedTuple):
 
     @property
     def is_tie(self) -> bool:
-        """Whether the mean is less than two standard errors from 0."""
+        """Whether the mean is at most two standard errors from 0."""
         return abs(self.mean) <= 2 * self.error
 
     def __str__(self) -> str:
@@ -57,7 +57,7 @@ def gap(a: ArrayLike, b: ArrayLike) -> Gap:
     a, b = (torch.as_tensor(v, dtype=torch.float64) for v in (a, b))
     if a.dim() != 1 or a.shape != b.shape or len(a) < 2:
         raise ValueError(
-            f"gap: a has shape {tuple(a.shape)} and b {tuple(b.shape)}; expected one value a run, of two or more runs. "
+            f"gap: a has shape {tuple(a.shape)} and b {tuple(b.shape)}; expected one value per run, of two or more runs. "
             "Try the test values of two calls of tune with the same seeds."
         )
     d = a - b
@@ -77,7 +77,7 @@ def store(name: str, *, recipe: dict[str, Any], seeds: Iterable[int], results: d
     recipe : dict
         The settings that one needs to repeat a run.
     seeds : iterable of int
-        One a run.
+        One per run.
     results : dict
         Numbers, lists, tensors, or dicts of them. They are stored with six figures.
     """

@@ -13,9 +13,9 @@ from lossnotes.experiments.data import Data
 class Runs(NamedTuple):
     """What `train` saw."""
 
-    step: torch.Tensor  #: After which steps was measured, shape (K,).
+    step: torch.Tensor  #: The numbers of steps after which it measured, shape (K,).
     curves: dict[str, Tensor]  #: For each name what was measured, a float64 tensor of shape (runs, K), on the CPU.
-    models: list[torch.nn.Module]  #: The trained models, one a run.
+    models: list[torch.nn.Module]  #: The trained models, one per run.
 
 
 def train(
@@ -50,12 +50,17 @@ def train(
     measure : callable, optional
         ``measure(model, data)`` gives a dict of names and numbers, before the first step and after each `every` steps.
     every : int
-        Divides `steps`.
+        Divides `steps`; not used without `measure`.
 
     Returns
     -------
     Runs
         The global random state is left as it was.
+
+    Raises
+    ------
+    ValueError
+        There is no seed, or `every` does not divide `steps`.
 
     Examples
     --------
@@ -66,6 +71,10 @@ def train(
     >>> bool((runs.curves["accuracy"][:, -1] > 0.85).all())
     True
     """
+    seeds = list(seeds)
+    _is_not_empty("train", "seeds", seeds, "seeds=range(5)")
+    if measure is not None:
+        _divides("train", every, steps)
     curves, models = [], []
     for seed in seeds:
         split = data(seed=seed)
@@ -122,9 +131,9 @@ class Tuned(NamedTuple):
 
     lr: float  #: The learning rate.
     steps: int  #: After how many steps the training was stopped.
-    validation: torch.Tensor  #: Means over the runs that both were chosen by, for each rate and each step, (rates, K).
+    validation: torch.Tensor  #: What both were chosen by: the mean over the runs, for each rate and each step, (rates, K).
     test: dict[str, Tensor]  #: For each name what was measured on the test part, a float64 tensor of shape (runs,), on the CPU.
-    models: list[torch.nn.Module]  #: The models, one a run.
+    models: list[torch.nn.Module]  #: The models, one per run.
     at_edge: bool  #: The rate is the smallest or the largest of several, so that a better one may lie beyond.
 
 
@@ -179,7 +188,7 @@ def tune(
     Raises
     ------
     ValueError
-        `best` is neither of the two.
+        `best` is neither of the two, there is no seed or no rate, `every` does not divide `steps`, or `by` names no measurement.
 
     Examples
     --------
@@ -192,6 +201,9 @@ def tune(
     """
     _checks.is_one_of("tune", "best", best, ("highest", "lowest"))
     rates, seeds = list(rates), list(seeds)
+    _is_not_empty("tune", "seeds", seeds, "seeds=range(5)")
+    _is_not_empty("tune", "rates", rates, "rates=[0.01, 0.1, 1.0]")
+    _divides("tune", every, steps)
     parts = {seed: set_aside(data(seed=seed), share, seed) for seed in seeds}
 
     def run(lr, steps, measure):
@@ -200,8 +212,11 @@ def tune(
 
         return train(model, loss, validation, seeds=seeds, steps=steps, lr=lr, measure=measure, every=every, **settings)
 
-    tried = [run(lr, steps, measure).curves for lr in rates]
-    by = next(iter(tried[0])) if by is None else by
+    tried = []
+    for lr in rates:
+        tried.append(run(lr, steps, measure).curves)
+        by = next(iter(tried[0])) if by is None else by
+        _checks.is_one_of("tune", "by", by, tried[0])  # a wrong name costs the runs of one rate, not of all
     validation = torch.stack([curves[by].mean(0) for curves in tried])
     # A run that diverged is worse than any other.
     worst = -torch.inf if best == "highest" else torch.inf
@@ -223,3 +238,15 @@ def set_aside(data: Data, share: float, seed: int) -> tuple[Data, Data]:
     aside, rest = order[: round(share * len(order))], order[round(share * len(order)) :]
     x, y = data.x[rest], data.y[rest]
     return Data(x, y, data.x[aside], data.y[aside]), Data(x, y, data.x_test, data.y_test)
+
+
+def _is_not_empty(fn, name, values, usual):
+    if not values:
+        raise ValueError(f"{fn}: {name} is empty; expected at least one. Try {usual}.")
+
+
+def _divides(fn, every, steps):
+    """Else the last step would not be measured."""
+    if every < 1 or steps % every:
+        fix = f"steps={-(-steps // every) * every}" if every > 0 else f"every={max(steps, 1)}"
+        raise ValueError(f"{fn}: every is {every} but steps is {steps}; expected a positive number that divides it. Try {fix}.")

@@ -92,7 +92,7 @@ SPECS = [
         {
             "values": SIGNS,
             "reduction": reductions(SIGNS[1], SIGNS[3]),
-            "margin": [*each_way(SIGNS[2], margin=0.5), with_options(SIGNS[2], margin=0.0)],
+            "margin": [*each_way(SIGNS[2], margin=0.75), with_options(SIGNS[2], margin=0.0)],
             "edge cases": [Case((t([3.0]), t([1.0])))],
             "empty batch": [Case((NOTHING, NOTHING))],
             "extreme scores": [Case((t([1e4, -1e4]), t([y, y]))) for y in (-1.0, 1.0)],
@@ -112,7 +112,7 @@ SPECS = [
             "alpha": wrong_focal.ALPHA,
             "extreme scores": wrong_focal.SIGMOID_FOCAL_EXTREME,
         },
-        gamma=[*each_way(FOUR, gamma=0.0), *(with_options(FOUR, gamma=g) for g in (1.0, 5.0))],
+        gamma=[*each_way(FOUR, gamma=0.5), *(with_options(FOUR, gamma=g) for g in (0.0, 1.0, 2.5, 5.0))],
         alpha=[*each_way(FOUR, alpha=0.25), *(with_options(YES_NO, alpha=alpha) for alpha in (0.9, 0.0, 1.0))],
     ),
 ]

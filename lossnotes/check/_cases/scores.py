@@ -238,7 +238,7 @@ SPECS = [
             "extreme scores": wrong_focal.SOFTMAX_FOCAL_EXTREME,
         },
         extreme=EXTREME,
-        gamma=[*each_way(SQUARE, gamma=0.0), *(with_options(SQUARE, gamma=g) for g in (1.0, 5.0))],
+        gamma=[*each_way(SQUARE, gamma=0.5), *(with_options(SQUARE, gamma=g) for g in (0.0, 1.0, 2.5, 5.0))],
         weight=weighted(SQUARE),
         ignore_index=ignoring(SQUARE),
     ),

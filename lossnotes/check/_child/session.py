@@ -20,7 +20,7 @@ from .callables import code_of, is_stub, pretended, signature, uses
 from .data import packed_result, unpack
 from .plain import FREE, OnlyPlain
 from .reading import pieces, statements
-from .words import clean, described
+from .words import clean, described, kind
 
 MOST = 40  # errors that are told
 
@@ -189,7 +189,7 @@ class Session:
             with self._rule(request["name"]):
                 value = self._function(request)(*args, **options)
         except BaseException as error:
-            return {"error": described(error, self._file(request)) or "an error", "kind": clean(type(error).__name__, 60)}
+            return {"error": described(error, self._file(request)) or "an error", "kind": kind(error)}
         changed = [i for i, x in enumerate(before) if isinstance(x, torch.Tensor) and not _same(x, args[i])]
         slope = bool(request["grad"]) and isinstance(value, torch.Tensor) and value.requires_grad
         if slope:
@@ -210,7 +210,7 @@ class Session:
             value, leaves = self.last
             slopes = torch.autograd.grad(value, leaves, unpack(request["slope"]), allow_unused=True)
         except BaseException as error:
-            return {"error": described(error, None), "kind": clean(type(error).__name__, 60)}
+            return {"error": described(error, None), "kind": kind(error)}
         return {"slopes": [None if slope is None else packed_result(slope) for slope in slopes]}
 
     def _device(self, request):

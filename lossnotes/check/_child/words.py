@@ -12,6 +12,11 @@ def clean(text, longest=LONGEST):
     return text if len(text) <= longest else text[: longest - 3] + "..."
 
 
+def kind(error):
+    """What the error is to whoever catches it: one of a student's own kind may be a ValueError."""
+    return "ValueError" if isinstance(error, ValueError) else clean(type(error).__name__, 60)
+
+
 def described(error, source):
     """The error in a sentence, with the last line of the file `source` that led to it."""
     try:

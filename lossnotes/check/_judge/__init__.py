@@ -44,7 +44,7 @@ def lines(student, rules=Rules()):
     found += student.notes
     right = found[0].passed
     if spec.differentiable:
-        found.append(gradients.gradient(student, rules, right))
+        found.append(gradients.gradient(student, rules, {line.check for line in found if line.passed}))
         if right:
             found += [gradients.extreme(student), gradients.at_zero(student)]
     first = habits.ordinary(student)

@@ -23,10 +23,6 @@ def diagnosis(spec, name, results):
     return (), ()
 
 
-class _Silent(Exception):
-    """A mistake that is written for the mean says nothing of another reduction."""
-
-
 _RAISED = (RuntimeError, IndexError, ValueError, TypeError)
 
 
@@ -34,7 +30,7 @@ def _seen(candidate, spec, case, got):
     """Whether the mistake explains what came, and whether there is a value that shows it: one that is not right."""
     try:
         wrong = candidate(case)
-    except _Silent:
+    except base.Silent:
         return True, False
     except base.Ends:
         return not got, True
@@ -68,7 +64,7 @@ def _single(spec, name, fn, case):
     options, taken = dict(case.options), inspect.signature(fn).parameters
     any_option = any(parameter.kind == parameter.VAR_KEYWORD for parameter in taken.values())
     if "reduction" in options and not any_option and "reduction" not in taken:
-        raise _Silent
+        raise base.Silent  # a mistake that is written for the mean
     if "reference" in taken:
         options["reference"] = spec.reference
     return fn(*case.args, **options)
@@ -135,6 +131,10 @@ _CAUSES = [
     (
         r"same number of dimensions",
         "An index for gather has as many dimensions as the table it picks from. How many has yours?",
+    ),
+    (
+        r"inplace operation",
+        "x /= ... and x[i] = ... overwrite numbers that the gradient needs. Can you make a new tensor?",
     ),
     (r"same dtype", "The two have different dtypes. Which should be converted?"),
     (r"[Ee]xpected .*(Long|int64)|one of the following types", "Which of the two is the index, and what dtype has it?"),

@@ -2,6 +2,7 @@
 
 import torch
 
+from lossnotes.check._judge.diagnosis import advice
 from lossnotes.check._judge.numbers import as_tensor, one_for_each, right, rounded, slopes_agree
 from lossnotes.check._judge.outcome import Outcome
 from lossnotes.check._judge.values import FRESH, ask, values_drawn
@@ -13,15 +14,18 @@ GRAPH = "A gradient passes through tensors only: not through .item(), .detach(),
 CUT_OFF = "part of the graph cut off"
 
 
-def gradient(student, rules, values_are_right):
-    spec = student.spec
-    drawn = values_drawn(student, rules)
-    for fresh, case in [("", case) for case in spec.cases["values"]] + [(f"{FRESH}: ", case) for case in drawn]:
+def gradient(student, rules, right):
+    """`right` are the names of the checks of values that passed: where those of an option did, its gradient counts, too."""
+    spec, values_are_right = student.spec, "values" in right
+    cases = [("", case) for case in spec.cases["values"]]
+    cases += [(f"{FRESH}: ", case) for case in values_drawn(student, rules)]
+    cases += [("", spec.cases[name][0]) for name in sorted(spec.options & right) if not rules.leaves_out(spec, name)]
+    for fresh, case in cases:
         slopes, got = _slopes(student, case)
         if slopes is None:
             if not got and case.args[0].ndim == 1 and values_are_right and not ask(student, case):
                 continue  # it does not take a single row, which has been said
-            hint = GRAPH if got or "numpy" in got.error.lower() else ""
+            hint = GRAPH if got or "numpy" in got.error.lower() else " ".join(advice(got, None))
             return _line(f"{fresh}{shown(spec, case, got.single)} {got.error or 'gave a result without a gradient'}", hint)
         expected, single = _expected(spec, case, got)
         rtol, atol = (1e-3, 1e-5) if single else (1e-5, 1e-8)

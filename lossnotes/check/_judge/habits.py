@@ -65,12 +65,18 @@ def unchanged(student, got):
     return Line("inputs unchanged", True, role="extra")
 
 
+def _same_but_for_rounding(a, b):
+    """Sums in another order, as of shuffled examples, differ in their last digits."""
+    rtol = 1e-4 if a.element_size() < 8 else 1e-10
+    return torch.allclose(a.double(), b.double(), rtol=rtol, atol=rtol / 100, equal_nan=True)
+
+
 def deterministic(student, first):
     second = ask(student, _ordinary(student))
     a, b = (as_tensor(got.value) if got else None for got in (first, second))
     if a is None or b is None:
         return None
-    if a.shape == b.shape and torch.equal(a.nan_to_num(), b.nan_to_num()):
+    if a.shape == b.shape and a.dtype == b.dtype and _same_but_for_rounding(a, b):
         return Line("deterministic", True, role="extra")
     said = f"two equal calls gave {number(a)} and {number(b)}"
     hint = "Is something drawn at random, or remembered from the last call?"

@@ -15,7 +15,7 @@ from lossnotes.check._child.stand_in import bought
 PARTS = ("lossnotes.experiments", "lossnotes.naive", "lossnotes.plots")  # those that one calls by their own names
 _PACKAGE = str(Path(__file__).parents[2])
 _OWN = str(Path(__file__).parents[1])
-_TORCH = str(Path(torch.__file__).parent)
+TORCH = str(Path(torch.__file__).parent)
 
 
 class AtHome(OnlyPlain):
@@ -44,13 +44,8 @@ class AtHome(OnlyPlain):
         if file.startswith(_PACKAGE):
             if not file.startswith(_OWN) and (caller.startswith(_OWN) or not caller.startswith(_PACKAGE)):
                 self._of_this_package(frame, name)
-        elif file.startswith(_TORCH):
-            if (
-                name == "__init__"
-                and "distributions" in file
-                and not caller.startswith(_TORCH)
-                and "distributions" not in self.more
-            ):
+        elif file.startswith(TORCH):
+            if name == "__init__" and "distributions" in file and not caller.startswith(TORCH) and "distributions" not in self.more:
                 self.refuse(bought("torch.distributions.__init__"))
         elif name in self.names and (module := frame.f_globals.get("__name__", "")).partition(".")[0] in ("scipy", "sklearn"):
             self.refuse(bought(f"{module}.{name}"))
@@ -62,7 +57,7 @@ class AtHome(OnlyPlain):
                 return
             name = type(made).__name__
         name = getattr(frame.f_locals.get("function"), "__name__", name)  # what a decorator of this package has wrapped
-        if not name.startswith(("_", "<")) and name not in self.more:
+        if not name.startswith(("_", "<")) and (name in self.names or name not in self.more):
             module = frame.f_globals.get("__name__", "")
             home = next((part for part in PARTS if f"{module}.".startswith(f"{part}.")), "lossnotes")
             self.refuse(bought(f"{home}.{name}"))

@@ -16,7 +16,8 @@ from unittest import mock
 import torch
 
 from lossnotes.check._child.callables import code_of, pretended, signature
-from lossnotes.check._child.words import described
+from lossnotes.check._child.words import described, kind
+from lossnotes.check._judge.home import TORCH
 from lossnotes.check._judge.outcome import Outcome, Student, cast
 from lossnotes.device import default_device
 
@@ -89,7 +90,7 @@ def _called(fn, args, options, rule=None):
                 outcome.value = fn(*args, **options)
         except BaseException as error:  # also SystemExit and Stopped: nothing in here may end the check
             sys.settrace(None)
-            outcome.error, outcome.kind = described(error, source), type(error).__name__
+            outcome.error, outcome.kind = described(error, source), kind(error)
         finally:
             sys.settrace(None)
             done.set()
@@ -166,6 +167,7 @@ def _other_draws(calls=itertools.count()):
 
 def _file_of(fn):
     try:
-        return inspect.getsourcefile(code_of(fn))
+        file = inspect.getsourcefile(code_of(fn))
     except Exception:  # written in C, or without a source
         return None
+    return None if file and file.startswith(TORCH) else file  # whose lines say nothing to a student

@@ -20,6 +20,10 @@ class Mistake(NamedTuple):
     fitted: bool = False
 
 
+class Silent(Exception):
+    """What a mistake raises where nobody can tell what it gives."""
+
+
 class Ends(ValueError):
     """What a mistake raises where it ends in an error, and where that alone shows it."""
 
