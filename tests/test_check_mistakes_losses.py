@@ -340,6 +340,44 @@ def test_pytorchs_linear_cross_entropy_passes():
     assert check(theirs, like="linear_cross_entropy").passed
 
 
+@mistaken("softmax_focal_loss", "one_hot without the number of classes")
+def _(input, target):
+    q = input.softmax(1)
+    return -((1 - q) ** 2 * F.one_hot(target) * input.log_softmax(1)).sum(1).mean()
+
+
+@mistaken("multiclass_hinge_loss", "rivals of an equal score left out")
+def _(input, target):
+    right = input.gather(1, target[:, None])
+    return (1 + torch.where(input == right, -math.inf, input).amax(1) - right[:, 0]).clamp(min=0).mean()
+
+
+@mistaken("hinge_loss", "mean over the costly answers only")
+def _(input, target):
+    loss = (1 - input * target).clamp(min=0)
+    return loss[loss > 0].mean()
+
+
+@mistaken("sigmoid_focal_loss", "gamma forgotten beside alpha")
+def _(input, target, alpha=None, gamma=2.0):
+    return ln.sigmoid_focal_loss(input, target, alpha=alpha, gamma=gamma if alpha is None else 2.0)
+
+
+@mistaken("sigmoid_focal_loss", "alpha forgotten beside gamma 0")
+def _(input, target, alpha=None, gamma=2.0):
+    return ln.sigmoid_focal_loss(input, target, alpha=alpha if gamma else None, gamma=gamma)
+
+
+@mistaken("binary_cross_entropy_with_logits", "epsilon inside the log")
+def _(input, target):
+    return -torch.log(torch.where(target == 1, input, -input).sigmoid() + 1e-8).mean()
+
+
+@mistaken("binary_cross_entropy_with_logits", "scores clamped")
+def _(input, target):
+    return F.binary_cross_entropy_with_logits(input.clamp(-50, 50), target)
+
+
 @pytest.mark.parametrize("fn, like, names", STUDENTS)
 def test_a_usual_mistake_is_named(fn, like, names):
     is_named(fn, like, names)

@@ -301,6 +301,77 @@ def _(loss, x, y, classes, steps=100, lr=0.1):
     return w.detach()
 
 
+def _losses(input, target, temperatures):
+    return [F.cross_entropy(input / x, target) for x in temperatures]
+
+
+@wrong("best_temperature", "edge cases")
+def _(input, target, temperatures):
+    best, lowest = torch.tensor(1.0), F.cross_entropy(input, target)  # which is not in the list
+    for x, loss in zip(temperatures, _losses(input, target, temperatures)):
+        if loss < lowest:
+            best, lowest = x, loss
+    return best
+
+
+@wrong("best_temperature", "edge cases")
+def _(input, target, temperatures):
+    best, last = None, torch.inf
+    for x, loss in zip(temperatures, _losses(input, target, temperatures)):
+        if loss < last:  # than that before, not than the lowest
+            best = x
+        last = loss
+    return best
+
+
+@wrong("multiclass_hinge_loss", "edge cases")
+def _(input, target):
+    right = input.gather(1, target[:, None])
+    rivals = torch.where(input == right, -torch.inf, input).amax(1)
+    return (1 + rivals - right[:, 0]).clamp(min=0).mean()
+
+
+@wrong("sigmoid_focal_loss", "alpha")
+def _(input, target, alpha=None, gamma=2.0):
+    s = (2 * target - 1) * input
+    if gamma == 0:
+        return F.softplus(-s).mean()
+    loss = torch.sigmoid(-s) ** gamma * F.softplus(-s)
+    return (loss if alpha is None else loss * torch.where(target == 1, alpha, 1 - alpha)).mean()
+
+
+@wrong("sigmoid_focal_loss", "alpha")
+def _(input, target, alpha=None, gamma=2.0):
+    s = (2 * target - 1) * input
+    q, ce = torch.sigmoid(-s), F.softplus(-s)
+    return (q**gamma * ce).mean() if alpha is None else (torch.where(target == 1, alpha, 1 - alpha) * q**2 * ce).mean()
+
+
+@wrong("cross_entropy", "ignore_index")
+def _(input, target, ignore_index=-100):
+    kept = target != ignore_index if ignore_index else torch.ones_like(target, dtype=torch.bool)
+    each = _picked(input, target, kept)
+    return (each * kept).sum() / kept.sum()
+
+
+@wrong("cross_entropy_gradient", "extreme scores")
+def _(input, target):
+    e = (input - input.max()).exp()
+    return (e / e.sum(1, keepdim=True) - F.one_hot(target, input.shape[1])) / len(input)
+
+
+@wrong("train_classifier", "values", 0.01)
+def _(loss, x, y, classes, steps=100, lr=0.1):
+    w = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
+    optimizer = torch.optim.SGD([w], lr=lr)
+    for _ in range(steps):
+        for first in range(0, len(x), 32):
+            optimizer.zero_grad()
+            loss(x[first : first + 32] @ w.T, y[first : first + 32]).backward()
+            optimizer.step()
+    return w.detach()
+
+
 def _picked(input, target, kept):
     return -torch.log_softmax(input, 1)[torch.arange(len(target)), torch.where(kept, target, 0)]
 
@@ -403,6 +474,63 @@ def test_an_empty_row_is_not_taken_for_an_epsilon():
 
     (line,) = (x for x in check(mutual_information, like="mutual_information").lines if x.check == "edge cases")
     assert line.mistakes == ("0 / 0 in an empty row",) and "what do you divide by it" in line.hint
+
+
+def _weights_forgotten(loss, x, y, classes, steps=100, lr=0.1):
+    w = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
+    for _ in range(steps):
+        loss(x @ w.T, y).backward()
+        w = w - lr * w.grad
+    return w.detach()
+
+
+def _loss_before(loss, x, y, classes, steps=100, lr=0.1):
+    w = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
+    now = loss(x @ w.T, y)
+    for _ in range(steps):
+        now.backward()
+        w.data -= lr * w.grad
+    return w.detach()
+
+
+def _in_place(loss, x, y, classes, steps=100, lr=0.1):
+    w = torch.zeros(classes, x.shape[1], dtype=x.dtype, requires_grad=True)
+    for _ in range(steps):
+        loss(x @ w.T, y).backward()
+        w -= lr * w.grad
+    return w.detach()
+
+
+def _with_bias(loss, x, y, classes, steps=100, lr=0.1):
+    layer = torch.nn.Linear(x.shape[1], classes, dtype=x.dtype)
+    torch.nn.init.zeros_(layer.weight)
+    torch.nn.init.zeros_(layer.bias)
+    optimizer = torch.optim.SGD(layer.parameters(), lr=lr)
+    for _ in range(steps):
+        optimizer.zero_grad()
+        loss(layer(x), y).backward()
+        optimizer.step()
+    return layer.weight.detach()
+
+
+def _scattered(input, target):
+    right = input.gather(1, target[:, None])
+    others = input.scatter(1, target[:, None], torch.tensor(-torch.inf, dtype=input.dtype)).amax(1)
+    return (1 + others - right[:, 0]).clamp(min=0).mean()
+
+
+@pytest.mark.parametrize(
+    "like, fn, hint",
+    [
+        ("train_classifier", _weights_forgotten, "has a .grad"),
+        ("train_classifier", _loss_before, "computed anew in each step"),
+        ("train_classifier", _in_place, "overwrite numbers"),
+        ("train_classifier", _with_bias, "has no bias"),
+        ("multiclass_hinge_loss", _scattered, "What scatter writes"),
+    ],
+)
+def test_the_usual_ends_of_a_first_try_have_a_hint(like, fn, hint):
+    assert hint in check(fn, like=like).lines[0].hint
 
 
 def test_what_is_overwritten_is_said_in_the_students_words():

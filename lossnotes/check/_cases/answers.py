@@ -113,6 +113,10 @@ SPECS = [
             "extreme scores": wrong_focal.SIGMOID_FOCAL_EXTREME,
         },
         gamma=[*each_way(FOUR, gamma=0.5), *(with_options(FOUR, gamma=g) for g in (0.0, 1.0, 2.5, 5.0))],
-        alpha=[*each_way(FOUR, alpha=0.25), *(with_options(YES_NO, alpha=alpha) for alpha in (0.9, 0.0, 1.0))],
+        alpha=[
+            *each_way(FOUR, alpha=0.25),
+            *(with_options(YES_NO, alpha=alpha) for alpha in (0.9, 0.0, 1.0)),
+            *(with_options(YES_NO, alpha=0.25, gamma=gamma) for gamma in (0.5, 0.0)),
+        ],
     ),
 ]

@@ -10,8 +10,9 @@ from lossnotes.check._cases.base import Case, Spec, classes, drawn, t
 from lossnotes.check._cases.scores import ONE, RANDOM, SQUARE, TWO
 from lossnotes.check._child.losses import pseudo_huber, squared_distance
 from lossnotes.check._mistakes import letters as wrong
-from lossnotes.check._mistakes.base import Mistake, Silent
+from lossnotes.check._mistakes.base import NARROW, NARROW_HINT, Mistake, Silent
 from lossnotes.check._mistakes.letters import LETTERS
+from lossnotes.check._mistakes.scores import TOP, TOP_HINT, naive_softmax
 
 
 def bits_per_letter(text, known, extra=1):
@@ -144,6 +145,7 @@ SPECS = [
             "one class": [Case((t([[3.0], [1.0]]), classes(0, 0)))],
             "extreme scores": [
                 Case((t([[1000.0, 1000.0], [-1000.0, 1000.0]]), classes(0, 0))),
+                Case((t([[1000.0, 0.0], [-1000.0, -999.0]]), classes(0, 1))),  # one maximum for all rows is not enough
                 Case((SQUARE.args[0].float(), SQUARE.args[1])),  # where a small step is rounding
                 Case((t([[1e12, 1e12, 1e12]]), classes([0]))),  # where a small step changes nothing: the formula was asked for
             ],
@@ -170,6 +172,7 @@ SPECS = [
                     "The gradient is a probability less the target. What stands in the place of the probability?",
                     lambda x, y: (x - one_hot(y, x.shape[1])) / len(x),
                 ),
+                Mistake(NARROW, NARROW_HINT, lambda x, y: (x.softmax(1) - one_hot(y)) / len(x)),
                 Mistake(
                     "divided by the classes too",
                     "The mean is over examples.",
@@ -177,6 +180,7 @@ SPECS = [
                 ),
             ],
             "extreme scores": [
+                Mistake(TOP, TOP_HINT, lambda x, y: (naive_softmax(x - x.max()) - one_hot(y, x.shape[1])) / len(x)),
                 Mistake(
                     "finite differences",
                     "A small step changes nothing in a large score. Which formula needs no step?",
@@ -219,7 +223,11 @@ SPECS = [
         ("input", "target", "temperatures"),
         {
             "values": [UNSURE, SURE, Case((RANDOM.args[0] * 3, classes(2, 0, 0, 2, 1, 3), TEMPERATURES))],
-            "edge cases": [Case((*UNSURE.args[:2], t([3.0])))],
+            "edge cases": [
+                Case((*UNSURE.args[:2], t([3.0]))),
+                Case((*UNSURE.args[:2], t([4.0, 0.5, 2.0, 8.0, 1.0, 0.25]))),  # in no order
+                Case((*UNSURE.args[:2], t([0.25, 0.5]))),  # without 1, which would be better than all of them
+            ],
             "extreme scores": [
                 Case((UNSURE.args[0] + 1000, *UNSURE.args[1:])),
                 Case((UNSURE.args[0] - 1000, *UNSURE.args[1:])),
@@ -273,6 +281,7 @@ SPECS = [
             "values": [
                 Case((squared_distance, *SMALL, 2)),
                 Case((squared_distance, *SMALL, 3)),  # a class that no example has
+                Case((squared_distance, drawn(70, 3, seed=5), torch.arange(70) * 7 % 10 % 4, 4)),  # more than a usual batch
                 Case((squared_distance, *BATCH, 4)),
                 Case((pseudo_huber, *BATCH, 4)),
             ],
@@ -292,6 +301,13 @@ SPECS = [
                     _weights_after(lambda w, g, total, lr: w + lr * g),
                 ),
                 Mistake("no learning rate", "How long is a step?", _weights_after(lambda w, g, total, lr: w - g)),
+                Mistake(
+                    "bias learned, too",
+                    "z = x Wᵀ has no bias. What does your layer add?",
+                    lambda loss, x, y, classes, steps=100, lr=0.1: train_classifier(
+                        loss, torch.cat([x, torch.ones_like(x[:, :1])], 1), y, classes, steps, lr
+                    )[:, :-1],
+                ),
                 Mistake("weights transposed", "Which shape was asked for?", lambda *args: train_classifier(*args).T),
                 Mistake("one step too few", "How many times are the weights changed?", _steps(-1)),
                 Mistake("one step too many", "How many times are the weights changed?", _steps(1)),

@@ -54,6 +54,7 @@ def ignoring(case):
         with_options(kept, ignore_index=-1),
         with_options(Case((*first, torch.full((3,), -1))), ignore_index=-1),
         with_options(case, ignore_index=1),  # also a class that exists: not all that is left out is negative
+        with_options(case, ignore_index=0),  # and not all of it is true
         by_default,  # -100, which is no index from the end either
         with_options(without(255), ignore_index=255),  # as pictures have it, and no index at all
         with_options(kept, ignore_index=-1, reduction="none"),
@@ -114,11 +115,12 @@ def of_scores(name, reference, mistakes):
             Case((t([[2.0, 1.0]]),), {"temperature": 2.0}),
             *(Case((SQUARE.args[0],), {"temperature": temperature}) for temperature in (0.5, 0.01, 100.0)),
         ],
-        "other shapes": [Case((drawn(2, 3, 4, seed=8),))],
+        "other shapes": [Case((drawn(2, 3, 4, seed=8),)), Case((t([2.0, 1.0, -1.0]),))],
         "edge cases": [Case((t([[3.0], [1.0]]),))],
         "masked scores": [Case((t([[0.0, -math.inf]]),))],
         "extreme scores": [
             Case((t([[1000.0, 1000.0]]),)),
+            Case((t([[1000.0, 980.0]]),)),  # beyond any limit, and not equal
             Case((t([[1000.0, 0.0], [-1000.0, -999.0]]),)),
             # Wherever the largest stands, and however far the others are below: only their maximum may be taken from them.
             Case((t([[0.0, 1000.0], [1000.0, -1000.0]]),)),
@@ -216,6 +218,7 @@ SPECS = [
                 "values": answers.MULTICLASS_HINGE,
                 "reduction": base.REDUCTION,
                 "margin": base.MARGIN,
+                "edge cases": answers.MULTICLASS_HINGE_TIES,
                 "extreme scores": answers.MULTICLASS_HINGE_EXTREME,
             },
             extreme=[
@@ -223,6 +226,8 @@ SPECS = [
                 Case((t([[-2e4, -3e4]]), classes([0]))),  # a number in the place of minus infinity is not small enough
             ],
             margin=[*each_way(SQUARE, margin=0.5), with_options(SQUARE, margin=0.0)],
+            # A rival with the score of the right class is a rival.
+            **{"edge cases": [Case((t([[1.0, 1.0, 0.0], [2.0, 0.5, 0.0]]), classes(0, 0)))]},
         ),
         logarithm=False,
     ),

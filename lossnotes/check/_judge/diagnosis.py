@@ -129,13 +129,22 @@ _CAUSES = [
         "The inputs are PyTorch tensors, and NumPy's functions do not know them. What is the function called in PyTorch?",
     ),
     (
-        r"same number of dimensions",
+        r"dimensions as (input|self|index) tensor",
         "An index for gather has as many dimensions as the table it picks from. How many has yours?",
     ),
     (
-        r"inplace operation",
+        r"in-?place operation",
         "x /= ... and x[i] = ... overwrite numbers that the gradient needs. Can you make a new tensor?",
     ),
+    (
+        r"dimensions as src tensor",
+        "What scatter writes is a plain number, or a tensor with as many dimensions as the index.",
+    ),
+    (
+        r"NoneType",
+        "Only a tensor that you made with requires_grad has a .grad. Is it still that one after the first step?",
+    ),
+    (r"second time", "What has to be computed anew in each step?"),
     (r"same dtype", "The two have different dtypes. Which should be converted?"),
     (r"[Ee]xpected .*(Long|int64)|one of the following types", "Which of the two is the index, and what dtype has it?"),
     (r"positional argument", "What does the exercise pass to your function, and in which order?"),

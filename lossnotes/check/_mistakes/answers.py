@@ -9,7 +9,7 @@ import math
 import torch
 from torch.nn.functional import one_hot
 
-from lossnotes.check._mistakes.base import EPSILON, EPSILON_HINT, NAN_HINT, Mistake, each, epsilons
+from lossnotes.check._mistakes.base import EPSILON, EPSILON_HINT, NAN_HINT, Mistake, clamped, each, epsilons
 from lossnotes.check._mistakes.scores import OVERFLOW, ROUNDED, ROUNDED_HINT
 
 
@@ -73,6 +73,7 @@ def _overflowing_sigmoid(x):
 
 
 BINARY_EXTREME = [
+    *clamped(lambda z, x, y: torch.nn.functional.binary_cross_entropy_with_logits(z(x), y)),
     Mistake(CANCEL, CANCEL_HINT, lambda x, y: binary(x.sigmoid().log(), (1 - x.sigmoid()).log(), y).mean()),
     Mistake(
         OVERFLOW,
@@ -88,6 +89,7 @@ BINARY_EXTREME = [
         EPSILON, EPSILON_HINT.format(100), lambda x, y: torch.nn.functional.binary_cross_entropy(x.sigmoid(), y)
     ),
     *epsilons(lambda log, x, y: binary(log(x.sigmoid()), log(1 - x.sigmoid()), y).mean()),
+    *epsilons(lambda log, x, y: -log(torch.where(y == 1, x, -x).sigmoid()).mean()),
     Mistake(
         EPSILON,
         EPSILON_HINT,
@@ -137,6 +139,11 @@ def _wrong_scores(x, t):
 
 
 HINGE = [
+    Mistake(
+        "mean over the costly answers only",
+        "An answer that costs nothing is an answer, too: how many are there?",
+        lambda x, y: (lambda loss: (loss.sum() / (loss > 0).sum()).expand_as(x))((1 - x * y).clamp(min=0)),
+    ),
     Mistake("squared hinge", "Beyond the margin the hinge is a straight line.", lambda x, y: (1 - x * y).clamp(min=0) ** 2),
     Mistake("no maximum with 0", "An answer that is right by more than the margin costs nothing.", lambda x, y: 1 - x * y),
     Mistake("targets taken for 0 and 1", "The targets are -1 and +1.", lambda x, y: (1 - (2 * y - 1) * x).clamp(min=0)),
@@ -147,6 +154,13 @@ HINGE = [
         "The distance to the target is not the margin.",
         lambda x, y: (1 - (x - y).abs()).clamp(min=0),
     ),
+]
+MULTICLASS_HINGE_TIES = [
+    Mistake(
+        "rivals of an equal score left out",
+        "Another class may have the very score of the right one. Do you leave out a class, or a score?",
+        lambda x, t: (1 + x.masked_fill(x == x.gather(1, t[:, None]), -math.inf).amax(1) - each(x, t)).clamp(min=0).mean(),
+    )
 ]
 MULTICLASS_HINGE = [
     Mistake(

@@ -95,11 +95,16 @@ BASES = [
     ),
 ]
 
+NARROW = "one_hot without the number of classes"
+NARROW_HINT = "How many columns has one_hot if the largest target is 0? Print its shape."
+
 # --- options ------------------------------------------------------------------------------------------------------------
 
 NAN_HINT = "NaN comes from 0 / 0, 0 times infinity or infinity minus infinity. Which is it here?"
 EPSILON = "epsilon inside the log"
-EPSILON_HINT = "The value stops growing at {} nats. What did you add or clamp inside the logarithm, and what does it hide?"
+EPSILON_HINT = (
+    "The value stops growing at {} nats. What did you add to the logarithm, or clamp in it or after it, and what does that hide?"
+)
 
 
 def epsilons(make):
@@ -110,6 +115,18 @@ def epsilons(make):
         return lambda *args, eps: make(lambda p: form(p, eps), *args)
 
     return [Mistake(EPSILON, EPSILON_HINT, mistaken(form), fitted=True) for form in forms]
+
+
+def clamped(make):
+    """Scores that are clamped before anything else, on both sides or from above; `make` takes the clamp and the arguments."""
+    hint = "Two different scores beyond your limit become equal. Should they?"
+    limits = [(-c, c) for c in (10.0, 20.0, 30.0, 50.0, 80.0, 88.0, 100.0, 500.0)]
+    limits += [(None, c) for c in (20.0, 50.0, 80.0, 88.0, 100.0, 500.0, 700.0)]
+
+    def mistaken(low, high):
+        return lambda *args: make(lambda x: x.clamp(low, high), *args)
+
+    return [Mistake("scores clamped", hint, mistaken(low, high)) for low, high in limits]
 
 
 def unreduced(loss, how):

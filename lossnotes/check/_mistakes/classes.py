@@ -9,7 +9,7 @@ import inspect
 import torch
 from torch.nn.functional import one_hot
 
-from lossnotes.check._mistakes.base import Ends, Mistake, each, epsilons, unreduced
+from lossnotes.check._mistakes.base import NARROW, NARROW_HINT, Ends, Mistake, clamped, each, epsilons, unreduced
 from lossnotes.check._mistakes.scores import (
     NO_KEEPDIM,
     NO_KEEPDIM_HINT,
@@ -215,6 +215,7 @@ def _picks(log_p):
         return lambda x, t: -each(log_p(x), (t + step) % x.shape[1])
 
     return [
+        Mistake(NARROW, NARROW_HINT, lambda x, t: -(one_hot(t) * log_p(x)).sum(1)),
         Mistake(ALL_PAIRS, ALL_PAIRS_HINT, lambda x, t: -log_p(x)[:, t]),
         Mistake(WRONG_PICK, WRONG_PICK_HINT, lambda x, t: -log_p(x)[t]),
         Mistake(WRONG_PICK, WRONG_PICK_HINT, lambda x, t: -log_p(x).gather(0, t[:, None]).squeeze(1)),
@@ -289,6 +290,7 @@ CROSS_ENTROPY = [
     *_picks(lambda x: x.log_softmax(1)),
 ]
 CROSS_ENTROPY_EXTREME = [
+    *clamped(lambda z, x, t: -each(z(x).log_softmax(1), t).mean()),
     Mistake(OVERFLOW, OVERFLOW_HINT, lambda x, t: -each(naive_softmax(x).log(), t).mean()),
     Mistake(OVERFLOW, OVERFLOW_HINT, lambda x, t: -each(x - x.exp().sum(1, keepdim=True).log(), t).mean()),
     Mistake(ROUNDED, ROUNDED_HINT, lambda x, t: -each(x.softmax(1).log(), t).mean()),
@@ -342,7 +344,7 @@ LINEAR_BIAS = [
     ),
 ]
 LINEAR_CROSS_ENTROPY = [
-    *of_layer(CROSS_ENTROPY),
+    *of_layer(m for m in CROSS_ENTROPY if m.name != NARROW),
     Mistake(
         "transposed weight",
         "Which dimension of the weights belongs to the classes?",

@@ -5,9 +5,10 @@ written the way that students write them, faults and all: only their results mat
 """
 
 import torch
+from torch.nn.functional import one_hot
 
 from lossnotes.check._mistakes.answers import BINARY, CANCEL, CANCEL_HINT, binary
-from lossnotes.check._mistakes.base import Mistake, each, epsilons, unreduced
+from lossnotes.check._mistakes.base import NARROW, NARROW_HINT, Mistake, Silent, each, epsilons, unreduced
 from lossnotes.check._mistakes.classes import WEIGHT
 from lossnotes.check._mistakes.scores import (
     OVERFLOW,
@@ -53,7 +54,9 @@ SIGMOID_FOCAL = [
 
 
 def _alpha(on_yes, on_no):
-    def fn(input, target, alpha):
+    def fn(input, target, alpha, gamma=2.0):
+        if gamma != 2:
+            raise Silent
         a = on_yes(alpha) * target + on_no(alpha) * (1 - target)
         return (a * (1 - _p_t(input, target)) ** 2 * _bce(input, target)).mean()
 
@@ -61,6 +64,20 @@ def _alpha(on_yes, on_no):
 
 
 ALPHA = [
+    Mistake(
+        "gamma forgotten beside alpha",
+        "With an alpha, the value is the same for every gamma.",
+        lambda input, target, alpha, reference, gamma=2.0, reduction="mean": reference(
+            input, target, alpha=alpha, reduction=reduction
+        ),
+    ),
+    Mistake(
+        "alpha forgotten beside gamma 0",
+        "With gamma 0 the value is the same for every alpha.",
+        lambda input, target, alpha, reference, gamma=2.0, reduction="mean": (
+            reference(input, target, gamma=0.0, reduction=reduction) if gamma == 0 else None
+        ),
+    ),
     Mistake("alpha reversed", "Which answers does alpha weight, and which 1 - alpha?", _alpha(lambda a: 1 - a, lambda a: a)),
     Mistake("alpha on both", "What weights the answer no?", _alpha(lambda a: a, lambda a: a)),
     Mistake("alpha on the yes only", "What weights the answer no?", _alpha(lambda a: a, lambda a: 1)),
@@ -68,13 +85,13 @@ ALPHA = [
     Mistake(
         "alpha of 0 taken for none",
         "An alpha of 0 is an alpha, too. How do you ask whether there is one?",
-        lambda input, target, alpha: _alpha(lambda a: a or 1, lambda a: 1 - a)(input, target, alpha),
+        lambda input, target, alpha, gamma=2.0: _alpha(lambda a: a or 1, lambda a: 1 - a)(input, target, alpha, gamma),
     ),
     Mistake(
         "mean divided by the alphas",
         "The mean divides by the number of answers.",
-        lambda input, target, alpha: (
-            ((alpha * target + (1 - alpha) * (1 - target)) * (1 - _p_t(input, target)) ** 2 * _bce(input, target)).sum()
+        lambda input, target, alpha, gamma=2.0: (
+            ((alpha * target + (1 - alpha) * (1 - target)) * (1 - _p_t(input, target)) ** gamma * _bce(input, target)).sum()
             / (alpha * target + (1 - alpha) * (1 - target)).sum()
         ),
     ),
@@ -103,6 +120,7 @@ SIGMOID_FOCAL_EXTREME = [
     ),
 ]
 SOFTMAX_FOCAL = [
+    Mistake(NARROW, NARROW_HINT, lambda x, t: -((1 - x.softmax(1)) ** 2 * one_hot(t) * x.log_softmax(1)).sum(1)),
     Mistake(P_POWER, P_POWER_HINT, lambda x, t: -(each(x.softmax(1), t) ** 2) * each(x.log_softmax(1), t)),
     Mistake(NO_FOCUS, "gamma is 2 unless given. Where is the factor?", lambda x, t: -each(x.log_softmax(1), t)),
     Mistake(

@@ -4,7 +4,7 @@ A mistake of ``"values"`` gives what a loss has before the reduction; one of ano
 written the way that students write them, faults and all: only their results matter.
 """
 
-from lossnotes.check._mistakes.base import Mistake, epsilons
+from lossnotes.check._mistakes.base import Mistake, clamped, epsilons
 
 WRONG_DIM = "softmax over the wrong dim"
 WRONG_DIM_HINT = "Which numbers compete: those of one example, or those of one class? Along which dimension should they sum to 1?"
@@ -94,12 +94,14 @@ def shifts():
 
 SOFTMAX_EXTREME = [
     Mistake(OVERFLOW, OVERFLOW_HINT, naive_softmax),
+    *clamped(lambda z, x: naive_softmax(z(x))),
     *[Mistake(SHIFT, SHIFT_HINT, lambda x, shift=shift: naive_softmax(shift(x))) for shift in shifts()],
     Mistake(TOP, TOP_HINT, lambda x: naive_softmax(x - x.max())),
 ]
 LOG_SOFTMAX_EXTREME = [
     Mistake(OVERFLOW, OVERFLOW_HINT, lambda x: naive_softmax(x).log()),
     Mistake(OVERFLOW, OVERFLOW_HINT, lambda x: x - x.exp().sum(-1, keepdim=True).log()),
+    *clamped(lambda z, x: z(x).log_softmax(-1)),
     Mistake(ROUNDED, ROUNDED_HINT, lambda x: x.softmax(-1).log()),
     *[Mistake(SHIFT, SHIFT_HINT, lambda x, shift=shift: naive_softmax(shift(x)).log()) for shift in shifts()],
     *[
