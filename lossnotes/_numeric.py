@@ -1,5 +1,6 @@
 """What every formula here needs of its numbers."""
 
+import functools
 import math
 
 import torch
@@ -15,6 +16,14 @@ def wide_dtype(x):
 def wide(x):
     """`x` in float32 at least."""
     return x if x.dtype in _WIDE else x.to(torch.float32)
+
+
+def common_dtype(*tensors):
+    """One dtype for all: their own, or what PyTorch promotes them to. It promotes no 8-bit floats, which count as float32."""
+    dtypes = {x.dtype for x in tensors}
+    if len(dtypes) > 1:
+        dtypes = {torch.float32 if dtype.itemsize == 1 else dtype for dtype in dtypes}
+    return functools.reduce(torch.promote_types, dtypes)
 
 
 def widest_dtype(device):

@@ -14,7 +14,7 @@ _MODES = [getattr(torch._C._TorchDispatchModeKey, name) for name in ("FAKE", "PR
 
 
 def is_traced(*tensors):
-    """Whether somebody records or transforms operations, or a tensor is of a class with operations of its own.
+    """Whether somebody records or transforms operations, or a tensor is of another class, for which the formula runs.
 
     Asked before any size and any value: under a tracer even ``x.numel() < 1`` is a promise about all inputs to come.
     """
@@ -29,6 +29,11 @@ def is_traced(*tensors):
         if x is not None and type(x) is not torch.Tensor and type(x) is not torch.nn.Parameter:
             return True
     return False
+
+
+def has_values(x):
+    """Whether `x` holds its numbers itself, as a tensor of a class without a dispatch of its own does."""
+    return type(x).__torch_dispatch__ is torch.Tensor.__torch_dispatch__
 
 
 # Tests set this, so that tensors of a CPU are treated as those of a GPU are.

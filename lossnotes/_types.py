@@ -14,5 +14,5 @@ class Array(Protocol):
 
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 
-#: What ``torch.as_tensor`` takes: probabilities may come as a list, too.
+#: What ``torch.as_tensor`` takes, a list of probabilities included.
 ArrayLike: TypeAlias = torch.Tensor | Array | Sequence[Any] | float

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from lossnotes import _checks
-from lossnotes._numeric import reduce, softplus, times, wide_dtype
+from lossnotes._numeric import reduce, softplus, times, wide, wide_dtype
 from lossnotes._roads import answers, evaluate
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._roads.few import are_few
@@ -80,7 +80,7 @@ def binary_cross_entropy_with_logits(
     how = {"reduction": reduction, "check": functools.partial(_checks.are_answers, fn, target)}
     if weight is None and pos_weight is None:
         if are_few(input) and not target.requires_grad and _are_hard(target):
-            lead = input * torch.rsub(target.to(wide_dtype(input)), 1, alpha=2)
+            lead = wide(input) * torch.rsub(target.to(wide_dtype(input)), 1, alpha=2)
             return reduce(F.softplus(lead, threshold=50), reduction).to(input.dtype)
         compiled = answers.focal_for_a_compiler
         return evaluate(surprisal_of_answers, input, target, closed_form=OF_ANSWERS, compiled=compiled, **how)
@@ -102,7 +102,10 @@ def weighted_surprisal_of_answers(z, y, weight, pos_weight):
 
 def _are_hard(y):
     """Whether every answer is 0 or 1. Then a loss is softplus of how far the wrong answer is ahead, which cancels nowhere."""
-    return not is_traced(y) and is_at_hand(y) and torch.equal(y, y * y)
+    if is_traced(y) or not is_at_hand(y):
+        return False
+    y = wide(y)
+    return torch.equal(y, y * y) and y.sum().item() < torch.inf  # which is its own square, too
 
 
 # Their closed forms.

@@ -144,9 +144,10 @@ def cross_entropy(
     ``torch.compile`` and ``torch.func``. Unchecked, an invalid target gives a result that means nothing, or PyTorch's own error.
 
     At infinite scores the loss is the limit. The class of a score of inf has the probability 1, where PyTorch, and `log_softmax`
-    here, give NaN; that of -inf has the probability 0, which masks it. Two scores of inf, a row of -inf and NaN give NaN. A weight
-    or a target probability of 0 takes away even an infinite loss, where PyTorch gives NaN. Label smoothing asks for every class,
-    so that with it one infinite score makes the loss inf.
+    here, give NaN; that of -inf has the probability 0, which masks it. Two scores of inf give
+    NaN, or inf for the index of another class; a row of -inf and NaN give NaN. A weight or a target probability of 0 takes away even
+    an infinite loss, where PyTorch gives NaN. Label smoothing asks for every class, so that with it one infinite score makes the
+    loss inf, and two scores of inf make it NaN.
 
     Examples
     --------
@@ -213,8 +214,8 @@ def linear_cross_entropy(
     Returns
     -------
     tensor, shape () or that of the class indices
-        In nats, in the dtype of `input`; under ``torch.autocast`` the scores are computed in its dtype, as a layer's are, and
-        the loss is float32, but float64 stays float64. A mean over nothing is NaN, as in PyTorch.
+        In nats, in the dtype of `input`, to which the scores are rounded, too, as a layer's are; under ``torch.autocast`` they
+        are computed in its dtype, and the loss is float32, but float64 stays float64. A mean over nothing is NaN, as in PyTorch.
 
     Raises
     ------
@@ -245,7 +246,7 @@ def linear_cross_entropy(
     Measured in :doc:`/book/practice/losses-at-scale`.
     """
     fn = "linear_cross_entropy"
-    layer, dtype = _checks.as_layer(fn, input, linear_weight, linear_bias)
+    layer, dtype = _checks.as_layer(fn, input, linear_weight, linear_bias, target)
     input, linear_weight, linear_bias = layer
     ignore_index = -100 if ignore_index is None else ignore_index
     one = input.ndim == 1
@@ -266,8 +267,10 @@ def _cross_entropy(fn, scores, evaluate, inputs, target, weight, ignore_index, r
     dtype, dim = wide_dtype(scores), class_dim(scores)
     if target.is_floating_point():
         _checks.are_class_probabilities(fn, target, ignore_index)
-        n_classes = scores.shape[dim]
-        y = target if label_smoothing == 0 else wide(target) * (1 - label_smoothing) + label_smoothing / n_classes
+        y = target
+        if label_smoothing != 0:
+            y = target.to(torch.promote_types(dtype, wide_dtype(target)))
+            y = y * (1 - label_smoothing) + label_smoothing / (scores.shape[dim] or 1)
         count = math.prod([n for d, n in enumerate(scores.shape) if d != dim])
         how = {"closed_form": OF_DISTRIBUTIONS, "reduction": reduction, "count": count}
         return evaluate(surprisal_of_distributions, *inputs, y, **how, weight=weight)
@@ -303,7 +306,7 @@ def surprisal_of_smoothed(z, target, share, weight, ignore_index, label_smoothin
     of_target = softplus(lead_of_others(z, target, ignore_index))
     of_target = (1 - label_smoothing) * (of_target if share is None else times(share, of_target))
     z = _counted(z, target, ignore_index)
-    even = torch.full_like(z, label_smoothing / z.shape[class_dim(z)])
+    even = torch.full_like(z, label_smoothing / (z.shape[class_dim(z)] or 1))
     return of_counted(of_target + surprisal_of_distributions(z, even, weight), target, None, ignore_index)
 
 

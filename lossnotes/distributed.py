@@ -38,7 +38,7 @@ def distributed_mean(total: Tensor, count: float | Tensor, *, group: "torch.dist
     TypeError
         `total` is not a floating-point tensor, or `count` is not a number.
     ValueError
-        `total` or `count` is not a single number, or `count` is negative.
+        `total` or `count` is not a single number, or `count` is negative or infinite.
 
     Examples
     --------

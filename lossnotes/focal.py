@@ -29,8 +29,8 @@ def sigmoid_focal_loss(
               1 - p_t = y \, \sigma(-z) + (1 - y) \, \sigma(z), \qquad
               \alpha_t = \alpha y + (1 - \alpha) (1 - y)
 
-    Without alpha and with gamma = 0 it is `binary_cross_entropy_with_logits`. How wrong a hard label was is a constant to the
-    gradient with respect to `target`; that with respect to `input` is exact everywhere.
+    Without alpha and with gamma = 0 it is `binary_cross_entropy_with_logits`. For a hard label the gradient with respect to
+    `target` treats the factor :math:`(1 - p_t)^\gamma` as a constant; the gradient with respect to `input` is exact everywhere.
 
     Parameters
     ----------

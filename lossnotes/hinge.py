@@ -110,7 +110,7 @@ def multiclass_hinge_loss(input: Tensor, target: Tensor, *, margin: float = 1.0,
     Values are checked on the CPU, on other devices only inside `strict`, since a GPU would have to wait, and never under
     ``torch.compile`` and ``torch.func``. Unchecked, an invalid target gives a result that means nothing, or PyTorch's own error.
 
-    Infinite scores give the limit, 0 or inf; NaN where the right score and another are inf.
+    Infinite scores give the limit, 0 or inf, and inf where the right score is -inf; NaN where the right score and another are inf.
 
     Examples
     --------
@@ -134,6 +134,8 @@ def multiclass_hinge_loss(input: Tensor, target: Tensor, *, margin: float = 1.0,
 
 def hinge_of_classes(z, target, margin):
     dim = class_dim(z)
+    if z.shape[dim] == 0:
+        return z.sum(dim)
     index = target.unsqueeze(dim)
     # Not z - z_t first, which is NaN for two infinite scores. The most negative number, as -inf would be NaN beside another.
     best_of_others = z.scatter(dim, index, torch.finfo(z.dtype).min).amax(dim)

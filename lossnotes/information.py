@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lossnotes import _checks
-from lossnotes._numeric import log_in, log_or_0, not_negative, one_unless, times_log_ratio, wide, widest, zero_unless
+from lossnotes._numeric import common_dtype, log_in, log_or_0, not_negative, one_unless, times_log_ratio, wide, widest, zero_unless
 from lossnotes._roads import distributions, evaluate
 from lossnotes._roads.blocks import ClosedForm
 from lossnotes._tracing import leaf_of_fx
@@ -323,6 +323,6 @@ def _distributions(fn, dim, base, **inputs):
         dim = _checks.agree(fn, dim, inputs, **dict(zip(inputs, tensors)))
     for name, x in zip(inputs, tensors):
         _checks.is_distribution(fn, name, x, dim, inputs[name])
-    dtype = tensors[0].dtype if len(tensors) == 1 else torch.promote_types(*(x.dtype for x in tensors))
+    dtype = common_dtype(*tensors)
     tensors = torch.broadcast_tensors(*(x.to(dtype) for x in tensors))
     return *tensors, dim % tensors[0].ndim

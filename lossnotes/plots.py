@@ -87,7 +87,7 @@ def table(rows: Iterable[Sequence[Any]], headers: Sequence[str], *, digits: int 
     headers : sequence of str
         The names of the columns.
     digits : int or sequence of int
-        Figures behind the point, one number for all columns or one for each. Whole numbers and strings stay as they are.
+        Decimal places, one number for all columns or one for each. Whole numbers and strings stay as they are.
 
     Examples
     --------
@@ -169,13 +169,14 @@ def report(name: str, answer: Any, target: Any, *, tolerance: float | None = Non
     name : str
         What was asked for.
     answer : number, tensor, array, sequence of numbers or of rows of them, or str
-        ``...`` or None, as in a blank or from a function that is one, is no answer yet. Rows are read one after the other.
+        ``...`` or None, which an unfilled blank or an unwritten function gives, counts as no answer yet. Rows are read one after
+        the other.
     target : number, tensor, array, sequence of numbers or of rows of them, or str
         What is right, written with as many figures as the answer has to have. Read in the same way. Trailing zeros of a float
-        do not count (0.50 has one figure behind the point, 2.0 has none); of several numbers, the one with the most figures does.
+        do not count (0.50 has one decimal place, 2.0 has none); of several numbers, the one with the most decimal places does.
     tolerance : float, optional
-        How far the answer may lie from the target, also where one sees the difference. Unless given, a target that is a float
-        and the answer have to agree when both are rounded to those figures, a half up or down; others have to be equal.
+        How far the answer may lie from the target, even if the two then differ as printed. Unless given, a target that is a
+        float and the answer have to agree when both are rounded to those places, a half up or down; others have to be equal.
 
     Examples
     --------
@@ -193,14 +194,20 @@ def report(name: str, answer: Any, target: Any, *, tolerance: float | None = Non
         print(f"{name}: not written yet")
         return
     answers, targets = _list(answer), _list(target)
-    pairs = zip(answers, targets)
-    digits = max(map(_figures, targets), default=0)
-    right = len(answers) == len(targets) and all(_agree(a, t, digits, tolerance) for a, t in pairs)
+    digits = figures = max(map(_figures, targets), default=0)
+
+    def are_right(answers):
+        return len(answers) == len(targets) and all(_agree(a, t, figures, tolerance) for a, t in zip(answers, targets))
 
     def written(values):
         return ", ".join(_cell(value, digits) for value in values)
 
-    while not right and written(answers) == written(targets) and digits < 6:  # show where they differ
+    def look_right():
+        rounded = [round(number, digits) if isinstance(number := _number(a), float) else a for a in answers]
+        return written(answers) == written(targets) or are_right(rounded)
+
+    right = are_right(answers)
+    while not right and digits < 6 and look_right():  # show where they differ
         digits += 1
     wanted = written(targets)
     # Python writes 0.125 as 0.12. Beside a target of 0.13, it is right as 0.13.
@@ -215,7 +222,7 @@ def _list(value):
 
 
 def _figures(target):
-    """How many figures it has behind the point, up to six."""
+    """How many decimal places it has, up to six."""
     number = _number(target)
     if not isinstance(number, float):
         return 0
@@ -229,7 +236,7 @@ def _agree(answer, target, digits, tolerance):
     if a == t:
         return True
     if tolerance is not None:
-        return abs(a - t) <= tolerance
+        return abs(a - t) <= tolerance * (1 + 1e-9)  # 0.8 - 0.7 is a little more than 0.1
     if not isinstance(t, float):
         return abs(a - t) <= 1e-6
     # A half may be rounded up or down; a float32 may be a little more than a half.

@@ -1,5 +1,6 @@
 """Squared error."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -64,7 +65,8 @@ def mse_loss(input: Tensor, target: Tensor, *, weight: Tensor | None = None, red
     if weight is None:
         return evaluate(squared_error, input, target, closed_form=SQUARED_ERROR, reduction=reduction)
     weight = _checks.as_weight_of_each(fn, weight, input)
-    count = weight.sum() if reduction == "mean" else None
+    dtype = torch.promote_types(wide_dtype(input), wide_dtype(weight))  # half precision holds no large sum
+    count = weight.sum(dtype=dtype) if reduction == "mean" else None
     return evaluate(weighted_squared_error, input, target, weight, reduction=reduction, count=count)
 
 

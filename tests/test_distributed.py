@@ -111,6 +111,11 @@ BAD_CALLS = [
         "distributed_mean: count has shape (3,); expected a single number. Try count.sum().",
     ),
     (
+        lambda: ln.distributed_mean(torch.tensor(1.0), torch.ones(70_000, dtype=torch.float16).sum()),
+        ValueError,
+        "distributed_mean: count is inf; expected a finite number. Try weight.sum(dtype=torch.float32) if weights are summed.",
+    ),
+    (
         lambda: ln.distributed_mean(torch.tensor(1.0), -2),
         ValueError,
         "distributed_mean: count is -2; expected 0 or more. Try (target != -100).sum().",

@@ -33,11 +33,11 @@ BAD_CALLS = [
         for name, call in (("p", lambda: ln.kl_divergence(0.5, [0.5, 0.5])), ("q", lambda: ln.kl_divergence([0.5, 0.5], 0.5)))
     ),
     # Not numbers.
-    (lambda: ln.entropy("abc"), TypeError, f"entropy: p is a str {NOT_TAKEN}{EQUAL_ROWS}"),
-    (lambda: ln.entropy(None), TypeError, f"entropy: p is a NoneType {NOT_TAKEN}{EQUAL_ROWS}"),
-    (lambda: ln.information_content({}), TypeError, f"information_content: p is a dict {NOT_TAKEN}{EQUAL_ROWS}"),
+    (lambda: ln.entropy("abc"), TypeError, f"entropy: p is a str {NOT_TAKEN}Try p=[0.5, 0.5]."),
+    (lambda: ln.entropy(None), TypeError, f"entropy: p is a NoneType {NOT_TAKEN}Try p=[0.5, 0.5]."),
+    (lambda: ln.information_content({}), TypeError, f"information_content: p is a dict {NOT_TAKEN}Try list(p.values())."),
     (lambda: ln.entropy([[0.5, 0.5], [1.0]]), TypeError, f"entropy: p is a list {NOT_TAKEN}{EQUAL_ROWS}"),
-    (lambda: ln.kl_divergence(HALF, [0.5, None]), TypeError, f"kl_divergence: q is a list {NOT_TAKEN}{EQUAL_ROWS}"),
+    (lambda: ln.kl_divergence(HALF, [0.5, None]), TypeError, f"kl_divergence: q is a list {NOT_TAKEN}Try q=[0.5, 0.5]."),
     (
         lambda: ln.mutual_information((HALF, HALF)),
         TypeError,
@@ -61,7 +61,7 @@ BAD_CALLS = [
     (
         lambda: ln.jensen_shannon_divergence(HALF, [0.5, 0.5j]),
         TypeError,
-        f"jensen_shannon_divergence: q is a list {NOT_TAKEN}{EQUAL_ROWS}",
+        f"jensen_shannon_divergence: q is a list {NOT_TAKEN}Try q=[0.5, 0.5].",
     ),
     (
         lambda: ln.jensen_shannon_divergence([0.5, 0.5j], HALF.double().numpy()),
@@ -347,8 +347,8 @@ BAD_CALLS = [
     (
         lambda: ln.information_content([INF, 0.5]),
         ValueError,
-        "information_content: p[0] is inf; a probability lies in [0, 1]. Try p / p.sum(dim=-1, "
-        "keepdim=True) with p = torch.tensor(p), if these are counts.",
+        "information_content: p[0] is inf; a probability lies in [0, 1]. Try p.isposinf().nonzero() with p = "
+        "torch.tensor(p), to find where inf comes in.",
     ),
     (
         lambda: ln.kl_divergence(HALF, [0.5, -0.5]),
@@ -426,6 +426,11 @@ BAD_CALLS = [
         "mutual_information: joint has shape (); expected (..., X, Y), a table with a row for each x. "
         "Try joint[:, None] * conditional.",
     ),
+    (
+        lambda: ln.entropy(HALF.to_sparse()),
+        TypeError,
+        "entropy: p is sparse; expected a dense tensor. Try p.to_dense().",
+    ),
     # A name from a list; the functions that take one need more than PyTorch, so the checker is called itself.
     (
         lambda: _checks.is_one_of("f", "reduction", "average", ("mean", "sum")),
@@ -443,6 +448,11 @@ def test_message(call, exception, message):
     pattern = re.escape(message).replace(re.escape("(.+)"), r"\(.+\)")
     assert re.fullmatch(pattern, str(caught.value)), f"{caught.value}\nis not\n{message}"
     assert caught.value.__suppress_context__ or caught.value.__context__ is None, "two tracebacks where one will do"
+
+
+def test_a_call_of_the_checker_is_answered_with_a_call():
+    with pytest.raises(ValueError, match='there is no sheet foo; expected one of .* Try sheet="information"[.]$'):
+        ln.check(torch.nn.functional.cross_entropy, sheet="foo")
 
 
 def test_a_listed_name_passes():
@@ -570,7 +580,7 @@ def reads(device):
 
 @pytest.fixture
 def any_class_of_tensor(monkeypatch):
-    monkeypatch.setattr(_checks.values, "is_traced", lambda *_: False)
+    monkeypatch.setattr(_checks.values, "has_values", lambda _: True)
 
 
 def test_strict_reads_values_on_an_accelerator(any_class_of_tensor):

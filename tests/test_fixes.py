@@ -1,9 +1,12 @@
 """A fix helps: what stands behind "Try" is done, and then the call runs and gives what was meant."""
 
+import decimal
+import fractions
 import inspect
 import math
 import re
 
+import numpy as np
 import pytest
 import test_errors
 import test_linear
@@ -13,13 +16,14 @@ from test_loss_errors import LOG_P, ONE_HOT, RIGHT, YES, P, T, Z, bce, ce, focal
 
 import lossnotes as ln
 
+linear = ln.linear_cross_entropy
 LOGITS = T([2.0, 0.0, 0.0])
 LOSS_OF_0 = -LOGITS.log_softmax(0)[0].item()
 HOT_3 = T([1.0, 1.0, 1.0]).view(-1, 1, 1).expand(2, 3, 8, 8)
 # What a fix may be written with, beside the arguments.
 WORDS = {"torch": torch, **{name: getattr(ln, name) for name in ln.__all__}}
 # A fix ends where its condition begins.
-CONDITION = r",? (?:if|for|or|to find|which has|with your) "
+CONDITION = r",? (?:if|for(?! \w+ in )|or|to find|which has|with your) "
 # Fixes that are no move, because no move helps: another model, other data. Each says what it would have to be.
 IN_WORDS = [
     r"input with \d+ classes",
@@ -200,6 +204,21 @@ def test_after_the_fix_the_call_runs(call):
         (nll, {"input": LOG_P, "target": T([-100, 3])}, None),
         (hinge, {"input": T([0.5, -0.5]), "target": T([1, 0], dtype=torch.uint8)}, 0.5),
         (mse, {"input": T([1.0, 2.0]), "target": T([1.0, 4.0]) + 0j, "reduction": "mean"}, 2.0),
+        (mse, {"input": T([1.0, 2.0]).to_sparse(), "target": T([1.0, 4.0]).to_sparse()}, 2.0),
+        (ce, {"input": LOGITS.expand(3, 3), "target": T([1, 3, -100])}, LOSS_OF_0 + 1),
+        (focal, {"input": Z(3, 3), "target": T([1, 3, 9]), "ignore_index": 9, "gamma": 0.0}, math.log(3)),
+        (ce, {"input": LOGITS.expand(3, 3), "target": T([0, -1, -100])}, LOSS_OF_0),
+        (ce, {"input": LOGITS.expand(3, 3), "target": T([0, -1, -2])}, LOSS_OF_0),
+        (multi, {"input": T([2.0, 1.5]).view(1, 2, 1).expand(2, 2, 3), "target": T([[0, -1, 0], [0, 0, -1]])}, 0.5),
+        (multi, {"input": T([2.0, 1.5]), "target": T(-1)}, None),
+        (linear, {"input": Z(2, 3, 4), "linear_weight": Z(5, 4), "target": torch.full((2, 3, 5), 0.2)}, math.log(5)),
+        (linear, {"input": Z(2, 3, 4), "linear_weight": Z(5, 4), "target": torch.ones(2, 3).long()}, math.log(5)),
+        (sfocal, {"input": Z(2), "target": YES, "alpha": T([0.1, 0.9])}, 0.9 * 0.25 * math.log(2)),
+        (sfocal, {"input": Z(2), "target": YES, "alpha": np.array([0.1, 0.9])}, 0.9 * 0.25 * math.log(2)),
+        (sfocal, {"input": Z(2), "target": YES, "alpha": np.array([0.9])}, 0.9 * 0.25 * math.log(2)),
+        (sfocal, {"input": Z(2), "target": YES, "alpha": [0.9]}, 0.9 * 0.25 * math.log(2)),
+        (sfocal, {"input": Z(2, 3), "target": T([0, 2]), "alpha": np.ones((1, 3))}, (4 / 9) * math.log(3)),
+        (sfocal, {"input": Z(2), "target": YES, "gamma": np.array(2.0)}, 0.25 * math.log(2)),
     ],
 )
 def test_the_fix_is_what_was_meant(loss, inputs, answer):
@@ -208,3 +227,55 @@ def test_the_fix_is_what_was_meant(loss, inputs, answer):
         assert value is None or value.ndim == 0
     else:
         assert value.item() == pytest.approx(answer, rel=1e-5, abs=1e-7)
+
+
+HALF, DECIMAL = fractions.Fraction(1, 2), decimal.Decimal("0.5")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        [HALF, HALF],
+        [DECIMAL, DECIMAL],
+        ["0.5", "0.5"],
+        {"heads": 0.5, "tails": 0.5},
+        {"heads": HALF, "tails": HALF},
+        {"heads": 0.5, "tails": 0.5}.values(),
+        (p for p in (0.5, 0.5)),
+        "coin",
+        ["heads", "tails"],
+        None,
+        [None, 0.5],
+    ],
+    ids=lambda given: type(given).__name__,
+)
+def test_what_is_no_list_of_numbers_becomes_one(given):
+    call = lambda: ln.entropy(given)  # noqa: E731
+    for _ in range(3):
+        function, arguments, message = refused(call)
+        assert "rows" not in message
+        call = lambda f=function, a=arguments, m=message: follow(f, a, m)  # noqa: E731
+        try:
+            assert call().item() == pytest.approx(math.log(2))
+            return
+        except TypeError:
+            pass
+    raise AssertionError(message)
+
+
+def test_a_lone_fraction_and_a_table_of_them_become_numbers():
+    assert follow(*refused(lambda: ln.information_content(HALF))).item() == pytest.approx(math.log(2))
+    assert follow(*refused(lambda: ln.mutual_information([[HALF, 0], [0, HALF]]))).item() == pytest.approx(math.log(2))
+    assert follow(*refused(lambda: ln.mutual_information(None))).item() == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize("given", [[[0.5], [0.25, 0.25]], [0.5, [0.5]], [[0.5], 0.5]], ids=str)
+def test_rows_of_unequal_length_are_named(given):
+    assert refused(lambda: ln.entropy(given))[2].endswith("Try a list whose rows have equal length.")
+
+
+@pytest.mark.parametrize("p", [[0.0, math.inf], [2.0, math.inf], math.inf])
+def test_where_inf_comes_in(p):
+    call = (lambda: ln.entropy(p)) if isinstance(p, list) else (lambda: ln.information_content(p))
+    assert "to find where inf comes in" in refused(call)[2]
+    assert torch.equal(run(call), T(p).isinf().nonzero())

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import re
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,13 @@ def test_the_second_road_knows_no_loss():
     for path in (p for p in FILES if p.parent.name == "_roads"):
         for module in imported_at_once(path):
             assert module.startswith("lossnotes._"), f"{path.name} imports {module}"
+
+
+def test_no_comment_of_an_attribute_has_a_colon():
+    """Sphinx takes what stands before the first colon for the type."""
+    for path in FILES:
+        for line in path.read_text().splitlines():
+            assert ":" not in re.sub("``.*?``", "", line.partition("#:")[2]), f"{path.name}: {line.strip()}"
 
 
 def test_nothing_is_looked_up_by_the_name_of_a_function():

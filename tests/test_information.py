@@ -558,6 +558,14 @@ def test_eight_bits_of_precision_are_enough_to_be_accepted():
     assert ln.entropy(p).float() == torch.tensor(1.5 * math.log(2)).to(p.dtype).float()
 
 
+@pytest.mark.parametrize("divergence", [ln.kl_divergence, ln.jensen_shannon_divergence, ln.cross_entropy_between])
+def test_eight_bits_beside_another_dtype_count_as_float32(divergence):
+    p, q = torch.tensor([0.5, 0.5]), torch.tensor([0.25, 0.75])
+    low, lower = p.to(torch.float8_e4m3fn), q.to(torch.float8_e5m2)
+    for x, y in ((low, q), (p, lower), (low, lower)):
+        assert divergence(x, y).dtype == torch.float32 and divergence(x, y) == divergence(p, q)
+
+
 def test_integers_take_the_dtype_of_the_tensor_beside_them():
     certain = torch.tensor([1.0, 0.0], dtype=torch.float16)
     assert ln.cross_entropy_between(certain, torch.tensor([1, 0])).dtype == torch.float16

@@ -7,6 +7,7 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from torch._subclasses import FakeTensor, FakeTensorMode
 from torch.overrides import TorchFunctionMode
 
 import lossnotes as ln
@@ -34,6 +35,7 @@ PLAIN = (
     "Try input.log(), or cross_entropy on the scores."
 )
 YOURS = "with your weights for the ones."
+SPARSE = "is sparse; expected a dense tensor. Try"
 FITS = "expected a shape that broadcasts to that of input. Try"
 
 # (call, exception, the whole message)
@@ -81,7 +83,8 @@ BAD_CALLS = [
     (
         lambda: ce(Z(3, 3), T([1, 3, -100])),
         ValueError,
-        "cross_entropy: target[1] is 3; expected a class from 0 to 2. Try target - 1 if the classes count from 1.",
+        "cross_entropy: target[1] is 3; expected a class from 0 to 2. "
+        "Try torch.where(target == -100, target, target - 1) if the classes count from 1.",
     ),
     (
         lambda: ce(Z(3, 1), T([0, 1, 2])),
@@ -895,6 +898,44 @@ BAD_CALLS = [
         ValueError,
         f"{BCE}: target[1] is 1+1e-05; {IN_01} target.clamp(0, 1) if this is rounding.",
     ),
+    (
+        lambda: bce(Z(2), T([INF, 1.0])),
+        ValueError,
+        f"{BCE}: target[0] is inf; {IN_01} target.isposinf().nonzero() to find where inf comes in.",
+    ),
+    (
+        lambda: ce(Z(1, 2), T([[0.0, INF]])),
+        ValueError,
+        "cross_entropy: target[0, 1] is inf; a probability lies in [0, 1]. "
+        "Try target.isposinf().nonzero() to find where inf comes in.",
+    ),
+    (
+        lambda: ce(Z(2, 3), T([0, 1]), ignore_index=2**63),
+        ValueError,
+        "cross_entropy: ignore_index is 9223372036854775808; expected an integer that int64 holds. Try ignore_index=-100.",
+    ),
+    (
+        lambda: nll(LOG_P, RIGHT, ignore_index=-(2**63) - 1),
+        ValueError,
+        "nll_loss: ignore_index is -9223372036854775809; expected an integer that int64 holds. Try ignore_index=-100.",
+    ),
+    (lambda: mse(Z(2).to_sparse(), Z(2)), TypeError, f"mse_loss: input {SPARSE} input.to_dense()."),
+    (lambda: mse(Z(2, 2), Z(2, 2).to_sparse()), TypeError, f"mse_loss: target {SPARSE} target.to_dense()."),
+    (lambda: ce(LOG_P, RIGHT.to_sparse()), TypeError, f"cross_entropy: target {SPARSE} target.to_dense()."),
+    (lambda: hinge(YES, T([1, -1]).to_sparse()), TypeError, f"hinge_loss: target {SPARSE} target.to_dense()."),
+    (lambda: bce(YES, YES, T([1, 2]).to_sparse()), TypeError, f"{BCE}: weight {SPARSE} weight.to_dense()."),
+    (
+        lambda: ln.linear_cross_entropy(*(Z(3, 3).to(torch.float8_e5m2),) * 2, RIGHT),
+        TypeError,
+        "linear_cross_entropy: input has dtype torch.float8_e5m2; expected 16 bits or more, in which matrices are multiplied. "
+        "Try input.float().",
+    ),
+    (
+        lambda: ce(Z(2, 3), T([-1, -100])),
+        ValueError,
+        "cross_entropy: target[0] is -1; expected a class from 0 to 2. "
+        "Try torch.where(target == -1, -100, target) if such targets should not count.",
+    ),
 ]
 
 
@@ -1006,6 +1047,13 @@ def test_an_empty_batch_is_no_mistake():
         assert loss(Z(0), Z(0)).isnan()
 
 
+def test_a_batch_of_nothing_needs_no_class():
+    for loss in (nll, ce, multi, focal):
+        assert loss(Z(0, 0), Z(0).long()).isnan()
+    for target in (Z(0).long(), Z(0, 0)):
+        assert ce(Z(0, 0), target, label_smoothing=0.1).isnan()
+
+
 def test_nan_scores_flow_through():
     z = torch.full((2, 3), NAN)
     for loss in (nll, ce, multi, focal):
@@ -1073,6 +1121,25 @@ def test_checks_come_first(loss, args, options):
 
 
 # --- where values are not read
+
+
+class Named(torch.Tensor):
+    """A class without operations of its own, as those of image libraries are."""
+
+
+def test_values_of_a_plain_subclass_are_read():
+    with pytest.raises(ValueError, match="target.1. is 255; expected a class from 0 to 2"):
+        ce(LOG_P.as_subclass(Named), T([0, 255]).as_subclass(Named))
+    with pytest.raises(ValueError, match="target.1. is 2; expected a value in"):
+        bce(Z(2).as_subclass(Named), T([0.0, 2.0]).as_subclass(Named))
+    assert bce(Z(2).as_subclass(Named), YES.as_subclass(Named)).item() == pytest.approx(math.log(2))
+
+
+def test_values_of_a_class_with_a_dispatch_of_its_own_are_not_read():
+    with FakeTensorMode():
+        target = torch.full((2,), 2.0)
+    assert isinstance(target, FakeTensor) and not ln._checks.values_can_be_read(target)
+
 
 # (loss, input, target): wrong values, which can be computed with all the same.
 WRONG_VALUES = [

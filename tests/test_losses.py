@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from hypothesis import given
 
 import lossnotes as ln
-from lossnotes import _checks, _numeric
+from lossnotes import _checks, _numeric, _tracing
 
 # Where naive formulas break: 1 + e^-37 is 1 in float64, e^88 and e^-104 are the ends of float32, e^1e4 is beyond all.
 LOGITS = [0] + [sign * size for size in (1, 20, 37, 88, 104, 1e4) for sign in (1, -1)]
@@ -155,6 +155,50 @@ def test_half_precision_is_computed_in_float32(case, half, device):
         expected, expected_slopes = value_and_slopes(case, z.float(), wide_target, reduction)
         assert value.dtype == slopes.dtype == half
         assert torch.equal(value, expected.to(half)) and torch.equal(slopes, expected_slopes.to(half))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_many_weights_of_half_precision_are_summed_in_float32(dtype):
+    x = torch.ones(70_000, dtype=dtype, requires_grad=True)
+    loss = ln.mse_loss(x, torch.zeros_like(x), weight=torch.ones(70_000, dtype=torch.float16))
+    loss.backward()
+    assert loss == 1 and x.grad.gt(0).all()
+
+
+EIGHT_BITS = torch.float8_e4m3fn, torch.float8_e5m2
+
+
+@pytest.mark.parametrize("dtypes", list(itertools.product((torch.float32, *EIGHT_BITS), repeat=2)), ids=str)
+@pytest.mark.parametrize("reduction", ["none", "sum", "mean"])
+@pytest.mark.parametrize("seen", [True, False])
+def test_eight_bits_are_computed_in_float32(dtypes, reduction, seen, monkeypatch):
+    monkeypatch.setattr(_tracing, "AS_ELSEWHERE", not seen)
+    z, y = torch.tensor([[1.0, 0.0], [-2.0, 0.5]]), torch.tensor([[1.0, 0.0], [0.0, 1.0]])
+    for loss in (
+        lambda z, y: ln.cross_entropy(z, torch.tensor([0, 1]), y[1], reduction=reduction),
+        lambda z, y: ln.cross_entropy(z, y, label_smoothing=0.5, reduction=reduction),
+        lambda z, y: ln.binary_cross_entropy_with_logits(z, y, reduction=reduction),
+        lambda z, y: ln.mse_loss(z, y, weight=y, reduction=reduction),
+    ):
+        x, expected = z.to(dtypes[0]).requires_grad_(), loss(z, y)
+        value = loss(x, y.to(dtypes[1]))
+        value.float().sum().backward()
+        assert torch.equal(value.float(), expected.to(dtypes[0]).float()) and x.grad.dtype == dtypes[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("loss", [ln.binary_cross_entropy_with_logits, functools.partial(ln.sigmoid_focal_loss, gamma=0)])
+def test_a_tiny_probability_is_not_taken_for_0(loss, dtype):
+    for n in (1, 10_000):
+        for z, y, expected in ((-INF, 1e-30, INF), (-1e30, 1e-23, 1e7), (-INF, 0.0, 0.0)):
+            value = loss(torch.full((n,), z, dtype=dtype), torch.full((n,), y, dtype=dtype))
+            assert value.item() == pytest.approx(expected)
+
+
+def test_labels_are_smoothed_in_the_wider_dtype():
+    z, y = torch.linspace(-1, 1, 20, dtype=torch.float64).view(4, 5), torch.linspace(0, 1, 20).view(4, 5)
+    loss = functools.partial(ln.cross_entropy, z, label_smoothing=0.1)
+    assert loss(y).item() == pytest.approx(loss(y.double()).item(), rel=1e-15, abs=0)
 
 
 @every_case

@@ -117,6 +117,10 @@ def test_a_table_is_html_in_a_notebook():
         ([[1, 2], [3]], [1, 2, 3, 4], {}, "yours 1, 2, 3, target 1, 2, 3, 4: not yet"),
         ("z", "z", {}, "yours z, target z: right"),
         ("z", 0.5, {}, "yours z, target 0.5: not yet"),
+        (0.61, 0.5, {"tolerance": 0.1}, "yours 0.61, target 0.50: not yet"),
+        (0.6004, 0.5, {"tolerance": 0.1}, "yours 0.6004, target 0.5000: not yet"),
+        ([0.61, 0.9], [0.5, 0.5], {"tolerance": 0.1}, "yours 0.6, 0.9, target 0.5, 0.5: not yet"),
+        (0.8, 0.7, {"tolerance": 0.1}, "yours 0.8, target 0.7: right"),
         (0.5004, 0.5, {"tolerance": 1e-5}, "yours 0.5004, target 0.5000: not yet"),
         # No two numbers that differ are right without a tolerance. A half may go up or down.
         (0.9251, 0.92, {}, "yours 0.93, target 0.92: not yet"),

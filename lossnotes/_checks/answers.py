@@ -1,10 +1,8 @@
 """Losses of single answers: a score, and what it should have been, of the same shape."""
 
-import math
-
 import torch
 
-from lossnotes._checks.values import a, at, first, lie_within, shown, values_can_be_read
+from lossnotes._checks.values import a, at, first, lie_within, not_finite, shown, values_can_be_read
 from lossnotes._numeric import wide, wide_dtype
 
 
@@ -15,6 +13,16 @@ def is_floating_tensor(fn, name, x):
     if not x.is_floating_point():
         fix = "real" if x.is_complex() else "float()"
         raise TypeError(f"{fn}: {name} has dtype {x.dtype}; expected floating point. Try {name}.{fix}.")
+    is_dense(fn, name, x)
+
+
+_SPARSE = {torch.sparse_coo, torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc}
+
+
+def is_dense(fn, name, x):
+    """`x` holds all its numbers, the zeros, too."""
+    if x.layout in _SPARSE:
+        raise TypeError(f"{fn}: {name} is sparse; expected a dense tensor. Try {name}.to_dense().")
 
 
 def share_a_device(fn, input, **others):
@@ -73,8 +81,8 @@ def are_answers(fn, target):
     fix = "torch.sigmoid(target) if these are scores"
     if value > 1:
         fix = "target / target.max() if these are on another scale"
-    if math.isnan(value):
-        fix = "target.isnan().nonzero() to find where NaN comes in"
+    if (strange := not_finite("target", y)) is not None:
+        fix = strange
     elif -1e-4 < value < 1 + 1e-4:
         fix = "target.clamp(0, 1) if this is rounding"
     if bool(((y == -1) | (y == 1)).all()):
@@ -90,6 +98,7 @@ def is_signed_pair(fn, input, target):
     if target.is_complex() or target.dtype == torch.bool:
         fix = "target.real" if target.is_complex() else "2 * target.float() - 1"
         raise TypeError(f"{fn}: target has dtype {target.dtype}; expected real numbers, -1 and +1. Try {fix}.")
+    is_dense(fn, "target", target)
     share_a_device(fn, input, target=target)
     is_same_shape(fn, input, target)
 
@@ -116,7 +125,9 @@ def are_signs(fn, target):
 def is_factor(fn, name, x):
     """`x` is a tensor of weights of answers, which may be integers; or None."""
     integers = isinstance(x, torch.Tensor) and not x.is_floating_point() and not x.is_complex() and x.dtype != torch.bool
-    if x is not None and not integers:
+    if integers:
+        is_dense(fn, name, x)
+    elif x is not None:
         is_floating_tensor(fn, name, x)
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from lossnotes._checks.answers import is_floating_tensor, share_a_device
+from lossnotes._checks.answers import is_dense, is_floating_tensor, share_a_device
 from lossnotes._checks.distributions import are_probabilities
 from lossnotes._checks.values import a, at, first, lie_within, values_can_be_read
 from lossnotes._numeric import wide
@@ -15,6 +15,7 @@ def is_classification(fn, input, target, weight=None, *, probabilities=False, na
         raise ValueError(f"{fn}: input is a single number; expected shape (C,), (N, C) or (N, C, ...). Try input[None].")
     if not isinstance(target, torch.Tensor):
         raise TypeError(f"{fn}: target is {a(type(target).__name__)}; expected a tensor. Try torch.as_tensor(target).")
+    is_dense(fn, "target", target)
     share_a_device(fn, input, target=target)
     dim = 0 if input.ndim == 1 else 1
     wanted = input.shape[:dim] + input.shape[dim + 1 :]
@@ -72,14 +73,18 @@ def are_classes(fn, input, target, ignore_index=None):
         value = target[tuple(index)].item()
         fix = f"input with {value + 1} classes"
         counted = target if ignore_index is None else target[target != ignore_index]
+        all_count = counted.numel() == target.numel()
         if classes == 1 and counted.min() >= 0 and counted.max() <= 1:
             fix = _YES_OR_NO[fn].format(dim=0 if input.ndim == 1 else 1)  # there is nothing to learn from one class
         elif value == classes and counted.min() > 0:
-            fix = "target - 1 if the classes count from 1"
+            fix = "target - 1" if all_count else f"torch.where(target == {ignore_index}, target, target - 1)"
+            fix += " if the classes count from 1"
         elif value < 0 and ignore_index is not None:
-            fix = f"ignore_index={value} if such targets should not count"
+            fix = f"ignore_index={value}" if all_count else f"torch.where(target == {value}, {ignore_index}, target)"
+            fix += " if such targets should not count"
         elif value < 0:
-            fix = "input[target >= 0] and target[target >= 0] if such targets should not count"
+            rows = "input.movedim(1, -1)" if input.ndim > 2 else "input"
+            fix = f"{rows}[target >= 0] and target[target >= 0] if such targets should not count"
         wanted = f"a class from 0 to {classes - 1}" if classes else "no target, as input has no class"
         raise ValueError(f"{fn}: {at('target', index)} is {value}; expected {wanted}. Try {fix}.")
     return False

@@ -1,11 +1,14 @@
 """Probabilities, distributions, and tables of them."""
 
+import contextlib
 import math
+from collections.abc import Iterator, Mapping
 
 import torch
 
+from lossnotes._checks.answers import is_dense
 from lossnotes._checks.options import is_dim
-from lossnotes._checks.values import a, at, first, lie_within, shown, values_can_be_read
+from lossnotes._checks.values import a, at, first, lie_within, not_finite, shown, values_can_be_read
 from lossnotes._numeric import wide
 
 
@@ -20,15 +23,12 @@ def as_floating(fn, **inputs):
             try:
                 x = torch.as_tensor(x, dtype=dtype, device=None if like is None else like.device)
             except (TypeError, ValueError, RuntimeError) as error:
-                fix = "a list whose rows have equal length"
-                if hasattr(x, "astype"):
-                    fix = f"{name}.astype(float)"
-                elif isinstance(x, list | tuple) and any(isinstance(row, torch.Tensor) for row in x):
-                    fix = f"torch.stack({name})"
+                fix = _to_numbers(name, x, str(error))
                 raise TypeError(
                     f"{fn}: {name} is {a(type(x).__name__)} that torch.as_tensor does not take ({error}); expected a "
                     f"tensor or a list of numbers. Try {fix}."
                 ) from None
+        is_dense(fn, name, x)
         if x.is_complex() or x.dtype == torch.bool:
             raise TypeError(
                 f"{fn}: {name} has dtype {x.dtype}; expected real numbers. "
@@ -36,6 +36,32 @@ def as_floating(fn, **inputs):
             )
         tensors.append(x if x.is_floating_point() else x.to(torch.get_default_dtype() if like is None else like.dtype))
     return tensors
+
+
+def _to_numbers(name, x, error):
+    """What makes a list of numbers of what is none."""
+    if hasattr(x, "astype"):
+        return f"{name}.astype(float)"
+    if isinstance(x, list | tuple) and any(isinstance(row, torch.Tensor) for row in x):
+        return f"torch.stack({name})"
+    if any(words in error for words in ("expected sequence of length", "not list", "not a sequence")):
+        return "a list whose rows have equal length"
+    if isinstance(x, Mapping):
+        return f"list({name}.values())"
+    if isinstance(x, Iterator):  # which could be tried only once
+        return f"[float(x) for x in {name}]"
+    for fix, make in _NUMBERS.items():
+        with contextlib.suppress(TypeError, ValueError, OverflowError):
+            make(x)
+            return fix.format(name)
+    return f"{name}=[[0.5, 0.0], [0.0, 0.5]]" if name == "joint" else f"{name}=[0.5, 0.5]"
+
+
+_NUMBERS = {
+    "float({0})": float,
+    "[float(x) for x in {0}]": lambda p: [float(x) for x in p],
+    "[[float(x) for x in row] for row in {0}]": lambda p: [[float(x) for x in row] for row in p],
+}
 
 
 def as_tensor_first(name, given):
@@ -97,9 +123,11 @@ def are_probabilities(fn, name, p, dim=-1, *, given):
     fix, what = f"torch.softmax({name}, dim={dim})", "if these are scores"
     if isinstance(dim, tuple):
         fix = f"torch.softmax({name}.flatten(-2), dim=-1).view_as({name})"
-    if -1e-4 < value < 1 + 1e-4:
+    if (strange := not_finite(name, p)) is not None:
+        fix, what = strange.split(" ", 1)
+    elif -1e-4 < value < 1 + 1e-4:
         fix, what = f"{name}.clamp(0, 1)", "if this is rounding"
-    elif alone and math.isfinite(value):  # divided by its own sum, it would be certain
+    elif alone:  # divided by its own sum, it would be certain
         fix, what = f"{name} / 100", "if this is a percentage"
         if value > 100:
             fix, what = f"1 / {name}", "if it happens once in so many times"
@@ -107,8 +135,6 @@ def are_probabilities(fn, name, p, dim=-1, *, given):
             fix, what = f"torch.sigmoid({name})", "if this is a score"
     elif p.ge(0).all():
         fix, what = _as_shares(name, given, dim), "if these are counts"
-    elif math.isnan(value):
-        fix, what = f"{name}.isnan().nonzero()", "to find where NaN comes in"
     fix = f"{fix}{as_tensor_first(name, given)} {what}"
     raise ValueError(f"{fn}: {at(name, index)} is {shown(value)}; a probability lies in [0, 1]. Try {fix}.")
 

@@ -5,7 +5,7 @@ import torch
 from lossnotes._checks.answers import is_floating_tensor, share_a_device
 
 
-def as_layer(fn, input, linear_weight, linear_bias):
+def as_layer(fn, input, linear_weight, linear_bias, target):
     """Features, and a layer that takes them: (H,) or (N, H), (C, H), and (C,) or None; and the dtype of the loss.
 
     Under ``torch.autocast`` they are brought to its dtype, as ``torch.nn.functional.linear`` does it, and the loss is float32.
@@ -23,6 +23,10 @@ def as_layer(fn, input, linear_weight, linear_bias):
         layer = (x if x is None or x.dtype == torch.float64 else x.to(low) for x in (input, linear_weight, linear_bias))
         input, linear_weight, linear_bias = layer
         others = {"linear_weight": linear_weight} | ({} if linear_bias is None else {"linear_bias": linear_bias})
+    if input.itemsize == 1:
+        raise TypeError(
+            f"{fn}: input has dtype {input.dtype}; expected 16 bits or more, in which matrices are multiplied. Try input.float()."
+        )
     for name, x in others.items():
         if x.dtype != input.dtype:
             raise TypeError(
@@ -30,7 +34,8 @@ def as_layer(fn, input, linear_weight, linear_bias):
             )
     shape = tuple(input.shape)
     if input.ndim not in (1, 2):
-        fix = "input.flatten(0, -2) and target.flatten()" if input.ndim else "input[None]"
+        flat = "target.flatten(0, -2)" if getattr(target, "ndim", 0) == input.ndim else "target.flatten()"
+        fix = f"input.flatten(0, -2) and {flat}" if input.ndim else "input[None]"
         raise ValueError(f"{fn}: input has shape {shape}; expected (H,) or (N, H). Try {fix}.")
     if linear_weight.ndim != 2 or linear_weight.shape[1] != input.shape[-1]:
         fix = f"linear_weight of shape (classes, {input.shape[-1]})"

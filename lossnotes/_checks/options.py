@@ -7,7 +7,7 @@ import torch
 
 from lossnotes._checks.answers import is_floating_tensor
 from lossnotes._checks.values import a, values_can_be_read
-from lossnotes._numeric import widest_dtype
+from lossnotes._numeric import wide, widest_dtype
 
 
 def are_options(fn, **options):
@@ -20,7 +20,7 @@ def _is_number(fn, name, x, usual):
     if isinstance(x, numbers.Real) and not isinstance(x, bool):
         return
     fix = f"{name}={usual}"
-    if isinstance(x, torch.Tensor) and x.numel() == 1:
+    if hasattr(x, "item") and math.prod(x.shape) == 1:
         fix = f"{name}={name}.item()"
     raise TypeError(f"{fn}: {name} is {a(type(x).__name__)}; expected a number. Try {fix}.")
 
@@ -52,22 +52,27 @@ def is_alpha(fn, name, x):
         return
     if isinstance(x, numbers.Real) and x == -1:
         raise ValueError(f"{fn}: {name} is {x}; expected a number from 0 to 1, or None for no weights. Try {name}=None.")
-    many = isinstance(x, list | tuple) or (isinstance(x, torch.Tensor) and x.numel() != 1)
-    if many:
-        weights = f"softmax_focal_loss(input, target, weight=torch.as_tensor({name})) for weights of classes"
-        fix = f"{name}={name}[1] for the weight of yes, or {weights}" if len(x) == 2 else weights
+    is_array = hasattr(x, "item")  # a tensor, or one of NumPy
+    if isinstance(x, list | tuple) or (is_array and math.prod(x.shape) != 1):
+        fix = f"softmax_focal_loss(input, target, weight=torch.as_tensor({name})) for weights of classes"
+        if not is_array and len(x) == 1:
+            fix = f"{name}={name}[0]"
+        elif len(x) == 2 and (not is_array or x.ndim == 1):
+            fix = f"{name}={name}[1]{'.item()' if is_array else ''} for the weight of yes, or {fix}"
         said = a(type(x).__name__)
         raise TypeError(f"{fn}: {name} is {said}; expected a number, the weight of yes. Try {fix}.")
     is_share(fn, name, x)
 
 
 def is_integer(fn, name, x, usual=-100):
-    """`x` is an integer."""
+    """`x` is an integer, which int64 holds, as targets are."""
     if not isinstance(x, numbers.Integral) or isinstance(x, bool):
         fix = f"{name}={usual}"
         if isinstance(x, torch.Tensor) and x.numel() == 1:
             fix = f"{name}={name}.item()" if not x.is_floating_point() else f"{name}=int({name})"
         raise TypeError(f"{fn}: {name} is {a(type(x).__name__)}; expected an integer. Try {fix}.")
+    if not -(2**63) <= x < 2**63:
+        raise ValueError(f"{fn}: {name} is {x}; expected an integer that int64 holds. Try {name}={usual}.")
 
 
 def is_floating_dtype(fn, dtype):
@@ -105,12 +110,17 @@ def as_count(fn, count, device):
         # Of no default dtype, which may hold neither a large count nor a tiny one.
         count = torch.tensor(float(count), dtype=widest_dtype(device), device=device)
     count = count.detach().to(device)
+    count = wide(count) if count.is_floating_point() else count
     if count.is_complex() or count.dtype == torch.bool:
         raise TypeError(f"{fn}: count has dtype {count.dtype}; expected a number. Try (target != -100).sum().")
     if count.ndim:
         raise ValueError(f"{fn}: count has shape {tuple(count.shape)}; expected a single number. Try count.sum().")
     if values_can_be_read(count) and not count >= 0:
         raise ValueError(f"{fn}: count is {count:g}; expected 0 or more. Try (target != -100).sum().")
+    if values_can_be_read(count) and count.isinf():
+        raise ValueError(
+            f"{fn}: count is inf; expected a finite number. Try weight.sum(dtype=torch.float32) if weights are summed."
+        )
     return count
 
 

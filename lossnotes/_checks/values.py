@@ -5,7 +5,7 @@ import contextvars
 from collections.abc import Iterator
 
 from lossnotes._numeric import wide
-from lossnotes._tracing import is_at_hand, is_traced
+from lossnotes._tracing import has_values, is_at_hand, is_traced
 
 _strict = contextvars.ContextVar("lossnotes.strict", default=False)
 
@@ -15,7 +15,8 @@ def strict() -> Iterator[None]:
     """Check values on every device.
 
     A check that reads values makes a GPU wait, so away from the CPU they run only inside this context. On the CPU they
-    always run; under ``torch.compile`` and the ``torch.func`` transforms, which have no values to read, never.
+    always run; under ``torch.compile`` and the ``torch.func`` transforms, which have no values to read, never. A thread
+    that is started inside has to enter it, too.
 
     Examples
     --------
@@ -35,10 +36,10 @@ def strict() -> Iterator[None]:
 
 def values_can_be_read(*tensors):
     """Whether to run the checks that look at values (see `strict`)."""
-    if is_traced(*tensors):
+    if is_traced():
         return False
     for t in tensors:
-        if not (is_at_hand(t) or (_strict.get() and not t.is_meta)):
+        if not (has_values(t) and (is_at_hand(t) or (_strict.get() and not t.is_meta))):
             return False
     return True
 
@@ -59,6 +60,14 @@ def at(name, index):
 def first(mask):
     """Index of the first True in a mask, as a list."""
     return mask.nonzero()[0].tolist()
+
+
+def not_finite(name, x):
+    """The fix where `x` has NaN or inf, which no other fix takes away; None where it has not. -inf is a score that masks."""
+    for what, mask in (("NaN", "isnan"), ("inf", "isposinf")):
+        if getattr(x, mask)().any():
+            return f"{name}.{mask}().nonzero() to find where {what} comes in"
+    return None
 
 
 def shown(value):

@@ -129,7 +129,7 @@ class Job:
         if form is not None and all(slope is None for slope in slopes[form.slopes :]):
             known = slopes[: form.slopes]
             room = [s if s is None or s.dtype == wide_dtype(s) else torch.empty_like(s, dtype=torch.float32) for s in known]
-            as_they_are = form.widens and not is_at_hand(tensors[0])
+            as_they_are = form.widens and tensors[0].itemsize > 1 and not is_at_hand(tensors[0])
             found = form.write(*(tensors if as_they_are else map(wide_floats, tensors)), *room, **self.options)
             if found is not None:
                 losses, factors = found
@@ -210,7 +210,7 @@ def multiply(slope, factor, dim, out=None):
             factor = factor.unsqueeze(dim)
     elif factor == 1 and slope is out:
         return
-    torch.mul(slope, factor, out=out)
+    torch.mul(wide(slope) if slope.itemsize == 1 else slope, factor, out=out)  # PyTorch promotes no 8 bits
 
 
 def parts(shape, along, size):

@@ -116,7 +116,7 @@ def _sheet(sheet, like):
 
     if sheet is None:
         return None
-    found = load(sheet)
+    found = load(sheet, 'sheet="{}".')
     if like not in found.exercises:
         near = difflib.get_close_matches(like, found.exercises, 1) or list(found.exercises)[:1]
         raise ValueError(

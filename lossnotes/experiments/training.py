@@ -131,7 +131,7 @@ class Tuned(NamedTuple):
 
     lr: float  #: The learning rate.
     steps: int  #: After how many steps the training was stopped.
-    validation: torch.Tensor  #: What both were chosen by: the mean over the runs, for each rate and each step, (rates, K).
+    validation: torch.Tensor  #: The mean over the runs, for each rate and each step, (rates, K), by which both were chosen.
     test: dict[str, Tensor]  #: For each name what was measured on the test part, a float64 tensor of shape (runs,), on the CPU.
     models: list[torch.nn.Module]  #: The models, one per run.
     at_edge: bool  #: The rate is the smallest or the largest of several, so that a better one may lie beyond.
@@ -155,9 +155,10 @@ def tune(
     """Train with the learning rate and the number of steps that suit this loss, and measure the result on the test part once.
 
     Each run sets a part of its training examples aside, for validation. Every rate is tried on all runs and measured there
-    on the way; the pair of rate and step that is best on average is kept, of equals the earlier in the list and in time. Only
-    then are the models of that rate and step measured on the test part. Two losses that are tuned with the same seeds see the
-    same examples, begin with the same weights and draw the same batches: compare them with `gap`.
+    on the way; the pair of rate and step that is best on average is kept: of equally good ones, the rate that comes first in
+    the list and the earliest step. Only then are the models of that rate and step measured on the test part. Two losses that
+    are tuned with the same seeds see the same examples, begin with the same weights and draw the same batches: compare them
+    with `gap`.
 
     Parameters
     ----------

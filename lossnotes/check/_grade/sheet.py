@@ -48,14 +48,14 @@ def shipped():
     return sorted(path.stem for path in SHIPPED.glob("*.toml"))
 
 
-def load(name):
-    """The sheet that is shipped under a name, or that of a file."""
+def load(name, fix="--sheet {}"):
+    """The sheet that is shipped under a name, or that of a file. `fix` is how one is asked for."""
     path = SHIPPED / f"{name}.toml" if name in shipped() else Path(name)
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise SheetError(
-            f"there is no sheet {name}; expected one of {', '.join(shipped())}, or a TOML file. Try --sheet {shipped()[0]}"
+            f"there is no sheet {name}; expected one of {', '.join(shipped())}, or a TOML file. Try {fix.format(shipped()[0])}"
         ) from error
     try:
         data = tomllib.loads(raw.decode())
