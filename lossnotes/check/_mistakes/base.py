@@ -102,9 +102,7 @@ NARROW_HINT = "How many columns has one_hot if the largest target is 0? Print it
 
 NAN_HINT = "NaN comes from 0 / 0, 0 times infinity or infinity minus infinity. Which is it here?"
 EPSILON = "epsilon inside the log"
-EPSILON_HINT = (
-    "The value stops growing at {} nats. What did you add to the logarithm, or clamp in it or after it, and what does that hide?"
-)
+EPSILON_HINT = "The value stops growing at {} nats. What did you add or clamp, in the logarithm or after it, and what does it hide?"
 
 
 def epsilons(make):
